@@ -1,0 +1,122 @@
+/* cursor - see cursor.h. The only code that knows how wide what is. */
+#include "protocol/cursor.h"
+
+#include <assert.h>
+
+#define FIXEXT 0xd4u
+
+/* Tags 0xc0 to 0xdf: the kind, and the bytes of the number that follows. 0xc1 is never used. */
+static const char kinds[] = "n-fybbbxxxeduuuuiiiixxxxxtttaamm";
+static const char widths[] = "00001241244812481248000001242424";
+_Static_assert(sizeof kinds == 0x20 + 1 && sizeof widths == sizeof kinds, "a tag each");
+
+struct cursor cursor_over(struct bytes data)
+{
+    const char *end = data.size > 0 ? data.data + data.size : data.data; /* no NULL + 0 */
+    return (struct cursor){.at = data.data, .end = end};
+}
+
+size_t cursor_left(const struct cursor *self)
+{
+    return (size_t)(self->end - self->at);
+}
+
+/* The next width bytes as a big-endian number. */
+static uint64_t number_next(struct cursor *self, size_t width)
+{
+    assert(width <= sizeof(uint64_t));
+    uint64_t number = 0;
+    if (width > cursor_left(self))
+        self->bad = true;
+    for (size_t i = 0; i < width && !self->bad; i++)
+        number = number << 8 | (unsigned char)*self->at++;
+    return number;
+}
+
+/* A tag with its number; what that covers is not checked yet. */
+static struct token head_next(struct cursor *self)
+{
+    unsigned tag = (unsigned)number_next(self, 1);
+    if (tag <= 0x7f)
+        return (struct token){.kind = KIND_UINT, .number = tag};
+    if (tag <= 0x8f)
+        return (struct token){.kind = KIND_MAP, .number = UINT64_C(2) * (tag & 0x0f)};
+    if (tag <= 0x9f)
+        return (struct token){.kind = KIND_ARRAY, .number = tag & 0x0f};
+    if (tag <= 0xbf)
+        return (struct token){.kind = KIND_TEXT, .number = tag & 0x1f};
+    if (tag >= 0xe0)
+        return (struct token){.kind = KIND_INT, .number = UINT64_MAX - 0xff + tag};
+    unsigned width = (unsigned)(widths[tag - 0xc0] - '0');
+    struct token token = {(enum kind)kinds[tag - 0xc0], number_next(self, width), NULL};
+    if (token.kind == KIND_INT && token.number >> (8 * width - 1) == 0)
+        token.kind = KIND_UINT;
+    if (token.kind == KIND_INT && width < sizeof token.number)
+        token.number |= UINT64_MAX << 8 * width; /* the sign */
+    if (token.kind == KIND_MAP)
+        token.number *= 2;
+    if (token.kind == KIND_EXT) /* and the byte that says which */
+        token.number = 1 + (width > 0 ? token.number : UINT64_C(1) << (tag - FIXEXT));
+    return token;
+}
+
+struct token cursor_next(struct cursor *self)
+{
+    struct token token = head_next(self);
+    bool bytes = token.kind == KIND_TEXT || token.kind == KIND_BLOB || token.kind == KIND_EXT;
+    bool claims = bytes || token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+    if (self->bad || token.kind == KIND_BAD || (claims && token.number > cursor_left(self))) {
+        self->bad = true;
+        return (struct token){.kind = KIND_BAD};
+    }
+    token.data = self->at;
+    self->at += bytes ? token.number : 0;
+    return token;
+}
+
+/* No recursion: the elements of a container are values that follow it. Each takes a byte at least,
+ * so the loop ends. */
+void cursor_skip(struct cursor *self)
+{
+    for (uint64_t values = 1; values > 0 && !self->bad; values--) {
+        struct token token = cursor_next(self);
+        if (token.kind == KIND_ARRAY || token.kind == KIND_MAP)
+            values += token.number;
+    }
+}
+
+size_t cursor_measure(struct bytes data)
+{
+    struct cursor cursor = cursor_over(data);
+    cursor_skip(&cursor);
+    return cursor.bad ? 0 : data.size - cursor_left(&cursor);
+}
+
+bool cursor_is_utf8(struct bytes text)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000}; /* by bytes that follow the first */
+    for (size_t at = 0; at < text.size;) {
+        unsigned char first = (unsigned char)text.data[at++];
+        unsigned more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+        uint32_t point = more == 0 ? first : first & (0x3fu >> more);
+        if ((first >= 0x80 && first < 0xc0) || first >= 0xf8 || more > text.size - at)
+            return false;
+        for (size_t end = at + more; at < end; at++) {
+            if (((unsigned char)text.data[at] & 0xc0u) != 0x80)
+                return false;
+            point = point << 6 | ((unsigned char)text.data[at] & 0x3fu);
+        }
+        if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+            return false;
+    }
+    return true;
+}
+
+char *cursor_put(char *at, unsigned tag, unsigned width, uint64_t number)
+{
+    assert(width <= sizeof number);
+    *at++ = (char)tag;
+    for (unsigned shift = 8 * width; shift > 0; shift -= 8)
+        *at++ = (char)(number >> (shift - 8));
+    return at;
+}

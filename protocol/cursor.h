@@ -1,0 +1,77 @@
+/* cursor - MessagePack from outside, a token at a time; and the tags for what we write.
+ *
+ * Nothing is copied or allocated, and no count or length passes that the bytes which are there do
+ * not cover. Once bad, a cursor stays bad and yields zeros: a reader goes straight down its fields
+ * and asks once, at the end. */
+#ifndef PROTOCOL_CURSOR_H
+#define PROTOCOL_CURSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes: a view into a message, valid as long as the message. Copy them to keep them. */
+struct bytes {
+    const char *data; /* NULL: nil, the field is absent */
+    size_t size;
+};
+
+/* The tags that have a name here. Of a kind, the next tag has a number twice as wide. */
+enum tag {
+    TAG_ARRAY = 0x90,
+    TAG_STR = 0xa0,
+    TAG_NIL = 0xc0,
+    TAG_BIN8 = 0xc4,
+    TAG_U16 = 0xcd,
+    TAG_U32,
+    TAG_U64,
+    TAG_STR8 = 0xd9
+};
+
+enum kind {
+    KIND_BAD = '-',
+    KIND_NIL = 'n',
+    KIND_UINT = 'u', /* of any width, signed or not, if it is not negative */
+    KIND_INT = 'i',  /* negative */
+    KIND_FALSE = 'f',
+    KIND_TRUE = 'y',
+    KIND_F32 = 'e',
+    KIND_F64 = 'd',
+    KIND_TEXT = 't',
+    KIND_BLOB = 'b',
+    KIND_EXT = 'x',
+    KIND_ARRAY = 'a',
+    KIND_MAP = 'm'
+};
+
+struct token {
+    enum kind kind;
+    uint64_t number;  /* UINT: the value; INT: in two's complement; F32, F64: its bits; TEXT, BLOB,
+                       * EXT: bytes; ARRAY, MAP: values that follow */
+    const char *data; /* TEXT, BLOB */
+};
+
+struct cursor {
+    const char *at, *end;
+    bool bad;
+};
+
+struct cursor cursor_over(struct bytes data);
+size_t cursor_left(const struct cursor *self);
+
+/* The next token; the elements of a container follow it. */
+struct token cursor_next(struct cursor *self);
+
+/* Skip one value with all that is in it. */
+void cursor_skip(struct cursor *self);
+
+/* Bytes of the value that data begins with; 0: it is cut short, or no MessagePack. */
+size_t cursor_measure(struct bytes data);
+
+/* RFC 3629: no overlong form, no surrogate. */
+bool cursor_is_utf8(struct bytes text);
+
+/* Write a tag and its number, big-endian in width bytes; returns what follows. */
+char *cursor_put(char *at, unsigned tag, unsigned width, uint64_t number);
+
+#endif

@@ -1,0 +1,97 @@
+/* limits - every bound of the system, tied to each other by static asserts.
+ *
+ * What an operator may change is a row of options.def instead; its maximum stands here. */
+#ifndef PROTOCOL_LIMITS_H
+#define PROTOCOL_LIMITS_H
+
+#include <stdint.h>
+
+#define US_PER_MS INT64_C(1000)
+#define US_PER_S INT64_C(1000000)
+
+/* The wire. */
+#define HEADER_BYTES_MAX 1024u
+#define HEADER_FIELDS_MAX 15u    /* elements of its array; a newer peer may send unknown ones */
+#define EXTENSION_BYTES_MAX 768u /* leaves a foreign header room to be encoded our way */
+#define METHOD_BYTES_MAX 64u
+#define NAME_BYTES_MAX 64u /* tenant, user, instance */
+#define ENDPOINT_BYTES_MAX 256u
+#define BODY_HEAD_BYTES_MAX 5u   /* the marker and length of a bin 32 */
+#define MESSAGE_BYTES_MAX 65536u /* a message of several pairs, and so a peer's out-buffer */
+#define MESSAGE_PAIRS_MAX 256u
+#define ALONE_BYTES_MIN 32768u        /* a body from here on travels alone, uncopied */
+#define PAIR_BODY_BYTES_MAX 262144u   /* the body of a lone pair; more: CHUNKs */
+#define FRAME_BYTES_MAX 266240u       /* above: libzmq cuts the peer off */
+#define BODY_TOTAL_BYTES_MAX 8388608u /* a body in all its parts */
+#define BODY_FIELDS_MAX 32u           /* fields of one row of messages.def */
+#define BODY_NESTING_MAX 32u          /* containers inside each other, in any body */
+#define CONTROL_BYTES_MAX 20480u      /* a body without VALUE, LIST or large fields */
+#define STRIKES_MAX 16u               /* faults of one peer within STRIKES_MS: DISCONNECT */
+#define STRIKES_MS 10000
+
+/* Who is there. */
+#define BROKERS_MAX 16u
+#define WORKERS_MAX 256u
+#define VIEW_MEMBERS_MAX 256u
+#define METHODS_MAX 256u        /* of one worker */
+#define METHODS_KNOWN_MAX 1024u /* of all */
+#define SESSIONS_MAX 16384u     /* peers of one broker that have greeted */
+#define WORKER_CREDIT_MAX 1024u /* requests one worker may hold */
+
+/* The broker. */
+#define SLOTS_MAX 32768u          /* requests in flight */
+#define QUEUE_DEPTH_MAX 10000u    /* of them waiting for one role */
+#define QUEUE_BYTES_MAX 67108864u /* their bytes */
+#define DEATHS_MAX 3u             /* workers that may be lost with one request */
+#define ATTEMPTS_MAX 2u           /* STARTED more often, it is not redelivered */
+#define TICK_MS 1                 /* grain of the broker's timers */
+#define BACKEND_BURST_MAX 1024u   /* pairs one turn takes in from workers ... */
+#define FRONTEND_BURST_MAX 512u   /* ... and from clients: finishing comes before admitting */
+#define FRONTEND_US_MAX 500       /* ... for at most so long */
+#define EVENTS_RING 65536u        /* events that can be asked for again */
+
+/* Everybody's loop. */
+#define ASKS_MAX 4096u  /* questions of one process without an answer */
+#define PEERS_MAX 1024u /* that one process lets in (cache_partition) */
+#define JOBS_MAX 1024u  /* that wait for a thread, or run */
+#define JOB_THREADS_MAX 64u
+
+/* The cache. */
+#define CACHE_SLOTS 16384u
+#define KEY_BYTES_MAX 256u
+#define VALUE_BYTES_MAX (PAIR_BODY_BYTES_MAX - 4096u) /* until CHUNKs: what one reply carries */
+#define TTL_MS_MAX (24ull * 3600 * 1000)
+#define TAGS_MAX 12u       /* declared by an entry; and three of its own: key, prefix, namespace */
+#define TAGS_BATCH_MAX 64u /* of one INVALIDATE */
+#define MGET_KEYS_MAX 64u
+#define PARKED_PER_KEY_MAX 64u
+#define PARKED_MAX 8192u
+#define STAMPS_MAX 262144u
+#define ORIGINS_MAX 256u
+
+/* Tools and answers. */
+#define ARGUMENTS_MAX 50u
+#define ARGUMENT_TEXT_MAX 10000u /* code points of a text */
+#define ARGUMENT_ITEMS_MAX 1000u /* of an array */
+#define ARGUMENT_PROPERTIES_MAX 100u
+#define ARGUMENT_NESTING_MAX 10u
+#define ARGUMENTS_BYTES_MAX 204800u
+#define QUESTION_CHARACTERS_MAX 10000u
+#define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
+#define RESULT_BYTES_MAX 196608u /* a tool's data: what one reply carries, with room for the rest  \
+                                  */
+#define SOURCES_MAX 32u
+#define FLOWS_MAX 1024u /* requests one driver works on */
+
+_Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + ALONE_BYTES_MIN <= MESSAGE_BYTES_MAX,
+               "what does not travel alone fits an empty buffer");
+_Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + PAIR_BODY_BYTES_MAX <= FRAME_BYTES_MAX,
+               "the largest lone pair passes libzmq");
+_Static_assert(3 * QUEUE_DEPTH_MAX <= SLOTS_MAX, "what waits has a slot");
+_Static_assert(FRONTEND_BURST_MAX + MESSAGE_PAIRS_MAX <= QUEUE_DEPTH_MAX,
+               "one turn cannot fill a queue, though it finishes the message it has begun");
+_Static_assert(RESULT_BYTES_MAX + 32768u <= VALUE_BYTES_MAX, "an answer with its result is stored");
+_Static_assert(ARGUMENTS_BYTES_MAX + 8192u <= PAIR_BODY_BYTES_MAX,
+               "a call with its arguments fits");
+
+#endif

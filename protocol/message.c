@@ -1,0 +1,230 @@
+/* message - see message.h.
+ *
+ * A body is a flat MessagePack map, one key a field. The macros end with the table; the codec is
+ * plain functions over it, so a debugger steps through them. What comes from outside is checked for
+ * depth and length as a whole before a field of it is looked at. */
+#include "protocol/message.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* clang-format off */
+#define MESSAGE(name, NAME, id, ROLE, method, ANSWER, doc) \
+    static const struct field name##_fields[] = {
+#define FIELD(message, name, type, bytes_max, missing, doc) \
+    {#name, TYPE_##type, offsetof(struct msg_##message, name), bytes_max, missing, NULL, doc},
+#define LIST(message, name, element, count_max, missing, doc) \
+    {#name, TYPE_VALUE, offsetof(struct msg_##message, name), count_max, missing, #element, doc},
+#define END(name) \
+    };            \
+    _Static_assert(COUNT_OF(name##_fields) <= BODY_FIELDS_MAX, #name " has too many fields");
+#include "protocol/messages.def"
+
+const struct message messages[MESSAGE_ID_MAX] = {
+#define MESSAGE(name, NAME, id, ROLE, method, ANSWER, doc)                              \
+    [id] = {#name, ROLE_##ROLE, method, MSG_##ANSWER, doc, name##_fields,               \
+            COUNT_OF(name##_fields), sizeof(struct msg_##name)},
+#include "protocol/messages.def"
+};
+/* clang-format on */
+
+enum message_id message_find(enum role role, struct bytes method)
+{
+    if (role == ROLE_NONE || method.data == NULL || method.size == 0)
+        return MSG_NONE;
+    for (int id = 0; id < MESSAGE_ID_MAX; id++)
+        if (messages[id].name != NULL && messages[id].role == role &&
+            bytes_are(method, messages[id].method))
+            return (enum message_id)id;
+    return MSG_NONE;
+}
+
+static bool is_number(const struct field *field)
+{
+    return field->type < TYPE_TEXT;
+}
+
+static const struct bytes *bytes_in(const struct field *field, const void *value)
+{
+    return (const struct bytes *)(const void *)((const char *)value + field->offset);
+}
+
+static bool is_present(const struct field *field, const void *value)
+{
+    return is_number(field) || bytes_in(field, value)->data != NULL;
+}
+
+static bool is_within(const struct field *field, struct bytes bytes)
+{
+    size_t measure = field->element != NULL ? (size_t)values_count(bytes) : bytes.size;
+    return measure <= field->bytes_max;
+}
+
+static void write_field(const struct field *field, const void *value, struct writer *writer)
+{
+    const void *member = (const char *)value + field->offset;
+    writer_cstr(writer, field->name);
+    switch (field->type) {
+    case TYPE_U64:
+        writer_u64(writer, *(const uint64_t *)member);
+        break;
+    case TYPE_I64:
+        writer_i64(writer, *(const int64_t *)member);
+        break;
+    case TYPE_F64:
+        writer_f64(writer, *(const double *)member);
+        break;
+    case TYPE_BOOL:
+        writer_bool(writer, *(const bool *)member);
+        break;
+    case TYPE_TEXT:
+        writer_text(writer, *(const struct bytes *)member);
+        break;
+    case TYPE_BLOB:
+        writer_blob(writer, *(const struct bytes *)member);
+        break;
+    case TYPE_VALUE:
+        writer_raw(writer, *(const struct bytes *)member);
+        break;
+    }
+}
+
+enum status message_write(enum message_id id, const void *value, struct writer *writer)
+{
+    assert(id < MESSAGE_ID_MAX);
+    assert(messages[id].name != NULL);
+    const struct message *message = &messages[id];
+    size_t count = 0;
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct field *field = &message->fields[i];
+        bool present = is_present(field, value);
+        assert(present || field->missing != REQUIRED);
+        if (present && !is_number(field) && !is_within(field, *bytes_in(field, value)))
+            return STATUS_TOO_LARGE;
+        count += present;
+    }
+    writer_map(writer, count);
+    for (size_t i = 0; i < message->field_count; i++)
+        if (is_present(&message->fields[i], value))
+            write_field(&message->fields[i], value, writer);
+    return writer->full ? STATUS_TOO_LARGE : STATUS_OK;
+}
+
+enum status message_encode(enum message_id id, const void *value, char *out, size_t size,
+                           struct bytes *ret_body)
+{
+    struct writer writer;
+    writer_init(&writer, out, size);
+    enum status status = message_write(id, value, &writer);
+    if (status == STATUS_OK)
+        *ret_body = writer_bytes(&writer);
+    return status;
+}
+
+struct bytes message_encode_failure(enum status status, char *out)
+{
+    assert(status < STATUS_COUNT);
+    const struct status_row *row = &statuses[status];
+    struct msg_failure failure = {.code = bytes_of(row->name), .message = bytes_of(row->text)};
+    struct bytes body = {0};
+    if (status <= STATUS_CANCELLED)
+        return body;
+    enum status encoded = message_encode(MSG_FAILURE, &failure, out, CONTROL_BYTES_MAX, &body);
+    assert(encoded == STATUS_OK);
+    return body;
+}
+
+static bool read_number(enum field_type type, struct bytes value, void *member)
+{
+    if (type == TYPE_U64)
+        return value_u64(value, member);
+    if (type == TYPE_I64)
+        return value_i64(value, member);
+    if (type == TYPE_F64)
+        return value_f64(value, member);
+    assert(type == TYPE_BOOL);
+    return value_bool(value, member);
+}
+
+static enum status decode_field(const struct field *field, struct bytes value, void *member)
+{
+    struct bytes bytes = value;
+    if (is_number(field))
+        return read_number(field->type, value, member) ? STATUS_OK : STATUS_BAD_REQUEST;
+    if (field->type == TYPE_TEXT && (!value_text(value, &bytes) || !cursor_is_utf8(bytes)))
+        return STATUS_BAD_REQUEST;
+    if (field->type == TYPE_BLOB && !value_blob(value, &bytes))
+        return STATUS_BAD_REQUEST;
+    if (field->element != NULL && value_kind(value) != KIND_ARRAY)
+        return STATUS_BAD_REQUEST;
+    if (!is_within(field, bytes))
+        return STATUS_TOO_LARGE;
+    *(struct bytes *)member = bytes;
+    return STATUS_OK;
+}
+
+static void set_missing(const struct field *field, void *member)
+{
+    if (field->type == TYPE_U64)
+        *(uint64_t *)member = (uint64_t)field->missing;
+    else if (field->type == TYPE_I64)
+        *(int64_t *)member = field->missing;
+    else if (field->type == TYPE_F64)
+        *(double *)member = (double)field->missing;
+    else if (field->type == TYPE_BOOL)
+        *(bool *)member = field->missing != 0;
+}
+
+/* The field of this name; field_count: none. */
+static size_t find_field(const struct message *message, struct bytes key)
+{
+    size_t i = 0;
+    struct bytes name;
+    if (!value_text(key, &name))
+        return message->field_count;
+    while (i < message->field_count && !bytes_are(name, message->fields[i].name))
+        i++;
+    return i;
+}
+
+/* nil is as good as absent, unless it is a value of its own. */
+static bool is_absent(const struct field *field, struct bytes value)
+{
+    return value_kind(value) == KIND_NIL && (field->type != TYPE_VALUE || field->element != NULL);
+}
+
+static enum status decode_fields(const struct message *message, struct bytes body, void *ret)
+{
+    bool seen[BODY_FIELDS_MAX] = {false};
+    struct values values = values_over(body);
+    struct bytes key, value;
+    memset(ret, 0, message->struct_bytes);
+    while (values_next(&values, &key) && values_next(&values, &value)) {
+        size_t i = find_field(message, key);
+        if (i == message->field_count || seen[i] || is_absent(&message->fields[i], value))
+            continue; /* a newer peer's; or given twice, then the first counts */
+        const struct field *field = &message->fields[i];
+        enum status status = decode_field(field, value, (char *)ret + field->offset);
+        if (status != STATUS_OK)
+            return status;
+        seen[i] = true;
+    }
+    for (size_t i = 0; i < message->field_count; i++) {
+        if (!seen[i] && message->fields[i].missing == REQUIRED)
+            return STATUS_BAD_REQUEST;
+        if (!seen[i])
+            set_missing(&message->fields[i], (char *)ret + message->fields[i].offset);
+    }
+    return STATUS_OK;
+}
+
+enum status message_decode(enum message_id id, struct bytes body, void *ret)
+{
+    assert(id < MESSAGE_ID_MAX);
+    assert(messages[id].name != NULL);
+    if (!value_check(body, BODY_NESTING_MAX) || value_kind(body) != KIND_MAP)
+        return STATUS_BAD_REQUEST;
+    return decode_fields(&messages[id], body, ret);
+}

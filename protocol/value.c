@@ -1,0 +1,241 @@
+/* value - see value.h. */
+#include "protocol/value.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "protocol/limits.h"
+
+struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){text, text == NULL ? 0 : strlen(text)};
+}
+
+bool bytes_equal(struct bytes left, struct bytes right)
+{
+    return left.size == right.size &&
+           (left.size == 0 || memcmp(left.data, right.data, left.size) == 0);
+}
+
+bool bytes_are(struct bytes bytes, const char *text)
+{
+    return bytes_equal(bytes, bytes_of(text));
+}
+
+/* The containers that are open, and how many values each still wants. */
+bool value_check(struct bytes bytes, unsigned nesting_max)
+{
+    assert(nesting_max <= BODY_NESTING_MAX);
+    uint64_t wanted[BODY_NESTING_MAX + 1] = {1};
+    unsigned depth = 0;
+    struct cursor cursor = cursor_over(bytes);
+    while (!cursor.bad && (depth > 0 || wanted[0] > 0)) {
+        if (wanted[depth] == 0) {
+            depth--;
+            continue;
+        }
+        wanted[depth]--;
+        struct token token = cursor_next(&cursor);
+        if (token.kind != KIND_ARRAY && token.kind != KIND_MAP)
+            continue;
+        if (depth == nesting_max)
+            return false;
+        wanted[++depth] = token.number;
+    }
+    return !cursor.bad && cursor_left(&cursor) == 0;
+}
+
+enum kind value_kind(struct bytes value)
+{
+    struct cursor cursor = cursor_over(value);
+    return cursor_next(&cursor).kind;
+}
+
+struct bytes value_find(struct bytes map, const char *key)
+{
+    struct values values = values_over(map);
+    struct bytes name, value, text;
+    if (value_kind(map) != KIND_MAP)
+        return (struct bytes){0};
+    while (values_next(&values, &name) && values_next(&values, &value))
+        if (value_text(name, &text) && bytes_are(text, key))
+            return value;
+    return (struct bytes){0};
+}
+
+static struct token token_of(struct bytes value)
+{
+    struct cursor cursor = cursor_over(value);
+    return cursor_next(&cursor);
+}
+
+bool value_u64(struct bytes value, uint64_t *ret)
+{
+    struct token token = token_of(value);
+    if (token.kind == KIND_UINT)
+        *ret = token.number;
+    return token.kind == KIND_UINT;
+}
+
+bool value_i64(struct bytes value, int64_t *ret)
+{
+    struct token token = token_of(value);
+    bool fits = token.kind == KIND_INT ? token.number > INT64_MAX : token.number <= INT64_MAX;
+    if ((token.kind != KIND_UINT && token.kind != KIND_INT) || !fits)
+        return false;
+    *ret = (int64_t)token.number;
+    return true;
+}
+
+bool value_f64(struct bytes value, double *ret)
+{
+    struct token token = token_of(value);
+    if (token.kind == KIND_UINT) {
+        *ret = (double)token.number;
+    } else if (token.kind == KIND_INT) {
+        *ret = (double)(int64_t)token.number;
+    } else if (token.kind == KIND_F64) {
+        memcpy(ret, &token.number, sizeof *ret);
+    } else if (token.kind == KIND_F32) {
+        float narrow;
+        uint32_t bits = (uint32_t)token.number;
+        memcpy(&narrow, &bits, sizeof narrow);
+        *ret = narrow;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool value_bool(struct bytes value, bool *ret)
+{
+    enum kind kind = value_kind(value);
+    if (kind == KIND_TRUE || kind == KIND_FALSE)
+        *ret = kind == KIND_TRUE;
+    return kind == KIND_TRUE || kind == KIND_FALSE;
+}
+
+static bool value_bytes(struct bytes value, enum kind kind, struct bytes *ret)
+{
+    struct token token = token_of(value);
+    if (token.kind == kind)
+        *ret = (struct bytes){token.data, (size_t)token.number};
+    return token.kind == kind;
+}
+
+bool value_text(struct bytes value, struct bytes *ret)
+{
+    return value_bytes(value, KIND_TEXT, ret);
+}
+
+bool value_blob(struct bytes value, struct bytes *ret)
+{
+    return value_bytes(value, KIND_BLOB, ret);
+}
+
+struct values values_over(struct bytes container)
+{
+    struct cursor cursor = cursor_over(container);
+    struct token token = cursor_next(&cursor);
+    bool holds = token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+    return (struct values){cursor, holds ? token.number : 0};
+}
+
+bool values_next(struct values *self, struct bytes *ret)
+{
+    const char *start = self->cursor.at;
+    if (self->left == 0)
+        return false;
+    cursor_skip(&self->cursor);
+    self->left = self->cursor.bad ? 0 : self->left - 1;
+    *ret = (struct bytes){start, (size_t)(self->cursor.at - start)};
+    return !self->cursor.bad;
+}
+
+uint64_t values_count(struct bytes container)
+{
+    return values_over(container).left;
+}
+
+/* msgpack-c hands over piece by piece; once one did not fit, none is taken. */
+static int writer_take(void *context, const char *data, size_t size)
+{
+    struct writer *self = context;
+    if (size > self->size - self->used)
+        self->full = true;
+    if (self->full || size == 0)
+        return 0;
+    memcpy(self->data + self->used, data, size);
+    self->used += size;
+    return 0;
+}
+
+void writer_init(struct writer *self, char *data, size_t size)
+{
+    *self = (struct writer){.data = data, .size = size};
+    msgpack_packer_init(&self->packer, self, writer_take);
+}
+
+void writer_map(struct writer *self, size_t pairs)
+{
+    msgpack_pack_map(&self->packer, pairs);
+}
+
+void writer_array(struct writer *self, size_t elements)
+{
+    msgpack_pack_array(&self->packer, elements);
+}
+
+void writer_nil(struct writer *self)
+{
+    msgpack_pack_nil(&self->packer);
+}
+
+void writer_bool(struct writer *self, bool value)
+{
+    if (value)
+        msgpack_pack_true(&self->packer);
+    else
+        msgpack_pack_false(&self->packer);
+}
+
+void writer_u64(struct writer *self, uint64_t value)
+{
+    msgpack_pack_uint64(&self->packer, value);
+}
+
+void writer_i64(struct writer *self, int64_t value)
+{
+    msgpack_pack_int64(&self->packer, value);
+}
+
+void writer_f64(struct writer *self, double value)
+{
+    msgpack_pack_double(&self->packer, value);
+}
+
+void writer_text(struct writer *self, struct bytes text)
+{
+    msgpack_pack_str_with_body(&self->packer, text.data, text.size);
+}
+
+void writer_cstr(struct writer *self, const char *text)
+{
+    writer_text(self, bytes_of(text));
+}
+
+void writer_blob(struct writer *self, struct bytes blob)
+{
+    msgpack_pack_bin_with_body(&self->packer, blob.data, blob.size);
+}
+
+void writer_raw(struct writer *self, struct bytes value)
+{
+    assert(value.size > 0);
+    (void)writer_take(self, value.data, value.size);
+}
+
+struct bytes writer_bytes(const struct writer *self)
+{
+    return self->full ? (struct bytes){0} : (struct bytes){self->data, self->used};
+}
