@@ -114,7 +114,7 @@ static void fill_company(struct demo_data *self, unsigned index)
     int64_t revenue = between(&state, 60000, 900000);
     company->employees = (uint32_t)(revenue * 4 / between(&state, 180, 520));
     company->market_cap = revenue * between(&state, 60, 240) / 10 * THOUSAND;
-    fill_records(&self->records[index * DEMO_QUARTERS], company, sector, revenue, &state);
+    fill_records(&self->records[(size_t)index * DEMO_QUARTERS], company, sector, revenue, &state);
 }
 
 struct demo_data *demo_data_new(unsigned companies)

@@ -13,8 +13,10 @@
 #define DEMO_SECTORS 6u
 #define DEMO_YEAR_FIRST 2023u
 #define DEMO_YEAR_LAST 2025u
-#define DEMO_QUARTERS (4u * (DEMO_YEAR_LAST - DEMO_YEAR_FIRST + 1u))
+#define DEMO_QUARTERS 12u
 #define DEMO_NAME_BYTES_MAX 48u
+
+_Static_assert(DEMO_QUARTERS == 4u * (DEMO_YEAR_LAST - DEMO_YEAR_FIRST + 1u), "all of each year");
 
 struct demo_company {
     uint32_t id; /* from 1; the array's order */

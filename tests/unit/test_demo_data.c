@@ -12,14 +12,13 @@
 /* Of every number and name of the twelve firms, as little-endian integers; golden. */
 #define DIGEST UINT64_C(0x738da02f7941b5ce)
 
-static char directory[] = "/tmp/fact-demo-XXXXXX";
-static char path[64];
+static char directory[32], path[64];
 static char reason[256];
 static struct demo_data *data;
 
 static void setup(void)
 {
-    memcpy(directory + sizeof directory - 7, "XXXXXX", 6);
+    snprintf(directory, sizeof directory, "/tmp/fact-demo-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/demo.sqlite", directory);
     data = demo_data_new(DEMO_COMPANIES_DEFAULT);
@@ -72,7 +71,7 @@ END_TEST
 START_TEST(figures_add_up_and_are_whole_thousands)
 {
     unsigned losses = 0;
-    ck_assert_uint_eq(data->record_count, 12 * 12);
+    ck_assert_uint_eq(data->record_count, 144);
     for (unsigned i = 0; i < data->record_count; i++) {
         const struct demo_record *record = &data->records[i];
         ck_assert_uint_eq(record->id, i + 1);
@@ -206,7 +205,7 @@ START_TEST(a_file_grows_and_never_shrinks)
     write_ok(5);
     ck_assert_int_eq(number_of("select count(*) from companies"), 5);
     write_ok(40);
-    ck_assert_int_eq(number_of("select count(*) from financial_records"), 40 * DEMO_QUARTERS);
+    ck_assert_int_eq(number_of("select count(*) from financial_records"), INT64_C(40) * DEMO_QUARTERS);
     write_ok(5);
     ck_assert_int_eq(number_of("select count(*) from companies"), 40);
 }
