@@ -298,3 +298,8 @@ void envelope_patch(char *encoded, const struct header *header)
     (void)put_u32(encoded + SERVICE_US_AT, header->service_us);
     (void)put_u32(encoded + CREDIT_AT, header->credit);
 }
+
+void envelope_set_deadline(char *encoded, uint32_t deadline_ms)
+{
+    (void)put_u32(encoded + DEADLINE_AT, deadline_ms);
+}

@@ -128,4 +128,7 @@ size_t envelope_encode(const struct header *header, char *out);
  * encoded  canonical, and of the layout that header->command has */
 void envelope_patch(char *encoded, const struct header *header);
 
+/* Only the deadline of an encoded request. */
+void envelope_set_deadline(char *encoded, uint32_t deadline_ms);
+
 #endif

@@ -1,0 +1,578 @@
+/* session - see session.h.
+ *
+ * Questions stand in a table of entries: found by number and by tag through two rows of chains, and
+ * by deadline through a heap. One that cannot leave yet (no greeting, no credit) keeps its bytes
+ * and waits in line; its deadline is patched when it leaves. What leaves gathers in one packed
+ * buffer; what does not fit, or travels alone, becomes a parcel in a list before it. So the usual
+ * turn allocates nothing. */
+#include "protocol/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/asks.h"
+
+#define GREETING_MS 3000 /* greet again after so much silence; WELCOME says what holds then */
+#define REGREET_MS 100   /* but not more often than this, whoever sends us away */
+
+struct parcel {
+    struct parcel *next;
+    size_t size;
+    char data[];
+};
+
+struct session {
+    struct session_owner owner;
+    enum role role;
+    bool worker;
+    char id[SESSION_ID_BYTES], instance[NAME_BYTES_MAX], version[NAME_BYTES_MAX];
+    size_t instance_size, version_size;
+    uint64_t pid;
+    int64_t grace_us;
+    size_t waiting_bytes, waiting_bytes_max;
+
+    enum session_state state;
+    bool greet; /* HELLO is to be written before anything else leaves */
+    uint32_t connection;
+    uint64_t generation, next_id, beats;
+    int64_t heartbeat_us, dead_us, heard_at, beat_at, greet_at;
+    uint32_t granted, sent; /* to us: REQUESTs we may have sent in all; mod 2^32 */
+    uint32_t grants;        /* by us, the same */
+    struct asks *asks;
+    struct parcel *first, **last; /* what leaves before the packed */
+    struct pairs_buffer packed;
+    size_t offered; /* bytes of packed that the owner is sending */
+    struct session_counts counts;
+    char bytes[MESSAGE_BYTES_MAX];
+};
+
+static size_t copy_name(struct bytes from, char *to)
+{
+    assert(from.size <= NAME_BYTES_MAX);
+    if (from.size > 0)
+        memcpy(to, from.data, from.size);
+    return from.size;
+}
+
+struct session *session_new(const struct session_config *config, const struct session_owner *owner,
+                            int64_t now_at)
+{
+    assert(config->asks_max > 0);
+    assert(!config->worker || owner->write_ready != NULL);
+    struct session *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    self->owner = *owner;
+    self->role = config->role;
+    self->worker = config->worker;
+    self->pid = config->pid;
+    self->grace_us = config->grace_us;
+    self->waiting_bytes_max = config->waiting_bytes_max;
+    memcpy(self->id, config->id, SESSION_ID_BYTES);
+    self->instance_size = copy_name(config->instance, self->instance);
+    self->version_size = copy_name(config->version, self->version);
+    self->asks = asks_new(config->asks_max);
+    self->next_id = 1;
+    self->last = &self->first;
+    self->packed.data = self->bytes;
+    self->greet = true;
+    self->heard_at = now_at;
+    self->greet_at = INT64_MIN;
+    self->heartbeat_us = GREETING_MS * US_PER_MS;
+    self->dead_us = GREETING_MS * US_PER_MS;
+    return self;
+}
+
+static void drop_parcels(struct session *self)
+{
+    while (self->first != NULL) {
+        struct parcel *parcel = self->first;
+        self->first = parcel->next;
+        free(parcel);
+    }
+    self->last = &self->first;
+    (void)pairs_flush(&self->packed);
+}
+
+void session_destroy(struct session **self_p)
+{
+    assert(self_p != NULL);
+    struct session *self = *self_p;
+    if (self == NULL)
+        return;
+    drop_parcels(self);
+    asks_destroy(&self->asks);
+    free(self);
+    *self_p = NULL;
+}
+
+enum session_state session_state(const struct session *self)
+{
+    return self->state;
+}
+
+uint64_t session_generation(const struct session *self)
+{
+    return self->generation;
+}
+
+uint32_t session_connection(const struct session *self)
+{
+    return self->connection;
+}
+
+size_t session_asks(const struct session *self)
+{
+    return asks_count(self->asks);
+}
+
+const struct session_counts *session_counts(const struct session *self)
+{
+    return &self->counts;
+}
+
+/* A message of its own, behind the others. */
+static void put_parcel(struct session *self, struct bytes head, struct bytes body)
+{
+    struct parcel *parcel = malloc(sizeof *parcel + head.size + body.size);
+    assert(parcel != NULL);
+    parcel->next = NULL;
+    parcel->size = head.size + body.size;
+    memcpy(parcel->data, head.data, head.size);
+    if (body.size > 0) /* absent bytes have no pointer */
+        memcpy(parcel->data + head.size, body.data, body.size);
+    *self->last = parcel;
+    self->last = &parcel->next;
+}
+
+static void close_packed(struct session *self)
+{
+    struct bytes gathered = pairs_flush(&self->packed);
+    if (gathered.size > 0)
+        put_parcel(self, gathered, (struct bytes){0});
+}
+
+static void put_pair(struct session *self, struct bytes head, struct bytes body)
+{
+    self->offered = 0; /* what was offered and is not sent is offered again, with this */
+    if (pairs_is_alone(head.size + body.size)) {
+        close_packed(self);
+        put_parcel(self, head, body);
+        return;
+    }
+    if (pairs_append(&self->packed, head, body))
+        return;
+    close_packed(self);
+    bool fits = pairs_append(&self->packed, head, body);
+    assert(fits);
+}
+
+static void put(struct session *self, const struct header *header, struct bytes body)
+{
+    char head[PAIR_HEAD_BYTES_MAX];
+    size_t size = pairs_encode_head(header, body, head);
+    put_pair(self, (struct bytes){head, size}, body);
+}
+
+void session_say_ready(struct session *self)
+{
+    char bytes[MESSAGE_BYTES_MAX / 2 - HEADER_BYTES_MAX - BODY_HEAD_BYTES_MAX];
+    struct writer writer;
+    assert(self->worker);
+    writer_init(&writer, bytes, sizeof bytes);
+    uint32_t concurrency = self->owner.write_ready(self->owner.self, &writer);
+    struct bytes body = writer_bytes(&writer);
+    assert(body.data != NULL); /* METHODS_MAX and their names are bounded by the owner */
+    if (self->grants == 0)
+        self->grants = concurrency;
+    put(self,
+        &(struct header){.command = COMMAND_READY, .class = CLASS_CRITICAL, .role = self->role},
+        body);
+}
+
+static void put_hello(struct session *self)
+{
+    char bytes[CONTROL_BYTES_MAX];
+    struct bytes body;
+    struct msg_hello hello = {.session = {self->id, SESSION_ID_BYTES},
+                              .instance = {self->instance, self->instance_size},
+                              .pid = self->pid,
+                              .version = {self->version, self->version_size},
+                              .protocol_min = PROTOCOL_VERSION,
+                              .protocol_max = PROTOCOL_VERSION,
+                              .resume = self->connection > 1};
+    enum status status = message_encode(MSG_HELLO, &hello, bytes, sizeof bytes, &body);
+    assert(status == STATUS_OK);
+    put(self,
+        &(struct header){.command = COMMAND_HELLO, .class = CLASS_CRITICAL, .role = self->role},
+        body);
+}
+
+static void end_ask(struct session *self, struct ask_entry *entry, enum status status,
+                    enum executed executed)
+{
+    char bytes[CONTROL_BYTES_MAX];
+    uint64_t tag = entry->tag;
+    struct header header = {.command = COMMAND_REPLY,
+                            .id = entry->id,
+                            .status = status,
+                            .executed = executed,
+                            .admit_level = CLASS_SHEDDABLE};
+    self->waiting_bytes -= entry->size;
+    asks_remove(self->asks, entry);
+    if (self->owner.on_answer != NULL)
+        self->owner.on_answer(self->owner.self, tag, &header,
+                              message_encode_failure(status, bytes));
+}
+
+/* What had left may have been executed, and nobody will say. What had not, leaves later. */
+static void end_what_left(struct session *self)
+{
+    struct ask_entry *entry;
+    while ((entry = asks_first_sent(self->asks)) != NULL) {
+        self->counts.lost++;
+        end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
+    }
+}
+
+/* Begin anew: HELLO goes before everything, and nothing of the old connection counts. */
+static void regreet(struct session *self, int64_t now_at)
+{
+    self->state = SESSION_GREETING;
+    self->greet = true;
+    self->greet_at = now_at + REGREET_MS * US_PER_MS;
+    self->heard_at = now_at;
+    self->dead_us = GREETING_MS * US_PER_MS;
+    drop_parcels(self);
+}
+
+void session_lost(struct session *self, const char *reason, int64_t now_at)
+{
+    if (self->state == SESSION_REFUSED)
+        return;
+    bool was_up = self->state == SESSION_UP;
+    regreet(self, now_at);
+    end_what_left(self);
+    if (was_up && self->owner.on_down != NULL)
+        self->owner.on_down(self->owner.self, reason);
+}
+
+static void on_refusal(struct session *self, const struct pair *pair)
+{
+    struct msg_disconnect disconnect = {{0}};
+    if (message_decode(MSG_DISCONNECT, pair->body, &disconnect) != STATUS_OK)
+        disconnect.reason = (struct bytes){0};
+    self->state = SESSION_REFUSED;
+    drop_parcels(self);
+    end_what_left(self);
+    struct ask_entry *entry;
+    while ((entry = asks_first_waiting(self->asks)) != NULL)
+        end_ask(self, entry, pair->header.status, EXECUTED_NO);
+    if (self->owner.on_refused != NULL)
+        self->owner.on_refused(self->owner.self, pair->header.status, disconnect.reason);
+}
+
+/* The oldest that waits leaves, with what is left of its deadline; one that has too little stays:
+ * session_tick() ends it. */
+static void send_waiting(struct session *self, struct ask_entry *entry, int64_t now_at)
+{
+    int64_t left_ms = (entry->deadline_at - now_at) / US_PER_MS;
+    struct bytes pair = {entry->pair, entry->size};
+    envelope_set_deadline(entry->pair, left_ms > 0 ? (uint32_t)left_ms : 1);
+    asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
+    self->waiting_bytes -= entry->size;
+    if (entry->counts)
+        self->sent++;
+    put_pair(self, pair, (struct bytes){0});
+    asks_free_bytes(entry);
+}
+
+static bool may_send(const struct session *self, bool counts)
+{
+    return self->state == SESSION_UP && (!counts || self->sent != self->granted);
+}
+
+static void send_what_waits(struct session *self, int64_t now_at)
+{
+    struct ask_entry *entry;
+    while ((entry = asks_first_waiting(self->asks)) != NULL && may_send(self, entry->counts))
+        send_waiting(self, entry, now_at);
+}
+
+static void take_credit(struct session *self, uint32_t credit)
+{
+    if ((int32_t)(credit - self->granted) > 0)
+        self->granted = credit;
+}
+
+static void on_welcome(struct session *self, const struct pair *pair)
+{
+    struct msg_welcome welcome;
+    if (self->state != SESSION_GREETING || pair->header.status != STATUS_OK ||
+        message_decode(MSG_WELCOME, pair->body, &welcome) != STATUS_OK ||
+        welcome.heartbeat_ms == 0 || welcome.heartbeat_ms > UINT32_MAX ||
+        welcome.dead_ms < welcome.heartbeat_ms || welcome.dead_ms > UINT32_MAX) {
+        self->counts.malformed++;
+        return;
+    }
+    self->state = SESSION_UP;
+    self->generation = welcome.generation;
+    self->heartbeat_us = (int64_t)welcome.heartbeat_ms * US_PER_MS;
+    self->dead_us = (int64_t)welcome.dead_ms * US_PER_MS;
+    self->beat_at = self->heard_at + self->heartbeat_us;
+    self->granted = pair->header.credit;
+    self->sent = 0;
+    self->counts.connections++;
+    if (self->owner.on_up != NULL)
+        self->owner.on_up(self->owner.self, &welcome);
+}
+
+static void on_reply(struct session *self, const struct pair *pair)
+{
+    struct ask_entry *entry = asks_find_id(self->asks, pair->header.id);
+    take_credit(self, pair->header.credit);
+    if (entry == NULL || !entry->sent) {
+        self->counts.late_answers++;
+        return;
+    }
+    uint64_t tag = entry->tag;
+    asks_remove(self->asks, entry);
+    self->counts.answered++;
+    if (self->owner.on_answer != NULL)
+        self->owner.on_answer(self->owner.self, tag, &pair->header, pair->body);
+}
+
+/* Sent away, but welcome again: greet. Anything else is for good. */
+static void on_disconnect(struct session *self, const struct pair *pair, int64_t now_at)
+{
+    if (pair->header.status == STATUS_NO_ROLE)
+        session_lost(self, "not known there any more", now_at);
+    else
+        on_refusal(self, pair);
+}
+
+static void take_pair(struct session *self, const struct pair *pair, int64_t now_at)
+{
+    if (pair->status != STATUS_OK) {
+        self->counts.malformed++;
+        return;
+    }
+    switch (pair->header.command) {
+    case COMMAND_WELCOME:
+        on_welcome(self, pair);
+        break;
+    case COMMAND_DISCONNECT:
+        on_disconnect(self, pair, now_at);
+        break;
+    case COMMAND_REPLY:
+        on_reply(self, pair);
+        break;
+    case COMMAND_CREDIT:
+        take_credit(self, pair->header.credit);
+        break;
+    case COMMAND_HEARTBEAT:
+        break;
+    default:
+        if (self->state == SESSION_UP && self->owner.on_pair != NULL)
+            self->owner.on_pair(self->owner.self, pair);
+    }
+}
+
+void session_take(struct session *self, struct bytes message, int64_t now_at)
+{
+    struct pairs pairs = pairs_over(message);
+    struct pair pair;
+    self->heard_at = now_at;
+    while (pairs_next(&pairs, &pair) && self->state != SESSION_REFUSED)
+        take_pair(self, &pair, now_at);
+    self->counts.malformed += pairs.broken;
+    send_what_waits(self, now_at);
+}
+
+static void beat(struct session *self, int64_t now_at)
+{
+    char bytes[CONTROL_BYTES_MAX];
+    struct writer writer;
+    writer_init(&writer, bytes, sizeof bytes);
+    if (self->owner.write_heartbeat != NULL)
+        self->owner.write_heartbeat(self->owner.self, &writer);
+    struct bytes body = writer_bytes(&writer);
+    if (body.size == 0)
+        body.data = NULL;
+    put(self,
+        &(struct header){
+            .command = COMMAND_HEARTBEAT, .id = ++self->beats, .class = CLASS_CRITICAL},
+        body);
+    self->beat_at = now_at + self->heartbeat_us;
+}
+
+static void say_cancel(struct session *self, uint64_t id)
+{
+    if (self->state == SESSION_UP)
+        put(self, &(struct header){.command = COMMAND_CANCEL, .id = id, .class = CLASS_CRITICAL},
+            (struct bytes){0});
+}
+
+/* Of what has not left it is known that nothing was executed. */
+static void end_what_is_late(struct session *self, int64_t now_at)
+{
+    struct ask_entry *entry;
+    while ((entry = asks_first_due(self->asks)) != NULL && entry->due_at <= now_at) {
+        bool sent = entry->sent;
+        if (sent && entry->counts)
+            say_cancel(self, entry->id);
+        self->counts.timed_out++;
+        end_ask(self, entry, sent ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED,
+                sent ? EXECUTED_MAYBE : EXECUTED_NO);
+    }
+}
+
+void session_tick(struct session *self, int64_t now_at)
+{
+    end_what_is_late(self, now_at);
+    if (self->state == SESSION_REFUSED)
+        return;
+    if (now_at - self->heard_at >= self->dead_us && !self->greet)
+        session_lost(self, "silent", now_at);
+    if (self->state == SESSION_UP && now_at >= self->beat_at)
+        beat(self, now_at);
+}
+
+int64_t session_due_at(const struct session *self)
+{
+    const struct ask_entry *entry = asks_first_due(self->asks);
+    int64_t due_at = entry != NULL ? entry->due_at : INT64_MAX;
+    if (self->state == SESSION_REFUSED)
+        return due_at;
+    if (self->state == SESSION_UP && self->beat_at < due_at)
+        due_at = self->beat_at;
+    if (self->greet && self->greet_at < due_at)
+        due_at = self->greet_at;
+    if (!self->greet && self->heard_at + self->dead_us < due_at)
+        due_at = self->heard_at + self->dead_us;
+    return due_at;
+}
+
+/* Keep the bytes until credit or a greeting comes. */
+static enum status wait_in_line(struct session *self, struct ask_entry *entry, struct bytes head,
+                                struct bytes body)
+{
+    size_t size = head.size + body.size;
+    if (size > self->waiting_bytes_max - self->waiting_bytes) {
+        asks_remove(self->asks, entry);
+        return STATUS_BUSY_FULL;
+    }
+    asks_keep_bytes(entry, head, body);
+    self->waiting_bytes += size;
+    return STATUS_OK;
+}
+
+enum status session_ask(struct session *self, const struct header *header, struct bytes body,
+                        int64_t deadline_at, uint64_t tag, int64_t now_at)
+{
+    assert(commands[header->command].answer == COMMAND_REPLY);
+    if (self->state == SESSION_REFUSED)
+        return STATUS_CANCELLED;
+    if (body.size > PAIR_BODY_BYTES_MAX)
+        return STATUS_TOO_LARGE;
+    if (deadline_at - now_at < US_PER_MS)
+        return STATUS_DEADLINE_QUEUED;
+    int64_t left_ms = (deadline_at - now_at) / US_PER_MS;
+    struct header ours = *header;
+    ours.id = header->command == COMMAND_INVALIDATE ? header->id : self->next_id++;
+    assert(header->command != COMMAND_INVALIDATE || header->id >= SESSION_INVALIDATE_FIRST);
+    ours.deadline_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
+    bool counts = header->command == COMMAND_REQUEST;
+    bool sends = may_send(self, counts) && asks_first_waiting(self->asks) == NULL;
+    struct ask_entry *entry = asks_add(self->asks, ours.id, tag, deadline_at);
+    if (entry == NULL)
+        return STATUS_BUSY_FULL;
+    entry->counts = counts;
+    char head_bytes[PAIR_HEAD_BYTES_MAX];
+    struct bytes head = {head_bytes, pairs_encode_head(&ours, body, head_bytes)};
+    if (!sends) {
+        enum status status = wait_in_line(self, entry, head, body);
+        self->counts.asked += status == STATUS_OK;
+        return status;
+    }
+    asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
+    self->sent += counts;
+    self->counts.asked++;
+    put_pair(self, head, body);
+    return STATUS_OK;
+}
+
+bool session_cancel(struct session *self, uint64_t tag)
+{
+    struct ask_entry *entry = asks_find_tag(self->asks, tag);
+    if (entry == NULL)
+        return false;
+    if (entry->sent && entry->counts)
+        say_cancel(self, entry->id);
+    self->waiting_bytes -= entry->size;
+    self->counts.cancelled++;
+    asks_remove(self->asks, entry);
+    return true;
+}
+
+enum status session_reply(struct session *self, uint32_t connection, const struct header *header,
+                          struct bytes body, bool grants)
+{
+    assert(header->command == COMMAND_REPLY);
+    if (body.size > PAIR_BODY_BYTES_MAX)
+        return STATUS_TOO_LARGE;
+    if (connection != self->connection || self->state != SESSION_UP)
+        return STATUS_OK; /* nobody is there who waits for it */
+    struct header ours = *header;
+    self->grants += grants;
+    ours.credit = self->grants;
+    put(self, &ours, body);
+    return STATUS_OK;
+}
+
+void session_say(struct session *self, uint32_t connection, const struct header *header,
+                 struct bytes body)
+{
+    if (connection == self->connection && self->state == SESSION_UP)
+        put(self, header, body);
+}
+
+/* HELLO, and a worker's READY in the same message. Nothing else is there: regreet() saw to it. */
+static void write_greeting(struct session *self, int64_t now_at)
+{
+    assert(self->first == NULL);
+    assert(self->packed.count == 0);
+    self->greet = false;
+    self->connection++;
+    self->grants = 0;
+    self->heard_at = now_at; /* from now on silence counts */
+    put_hello(self);
+    if (self->worker)
+        session_say_ready(self);
+}
+
+struct bytes session_outgoing(struct session *self, int64_t now_at)
+{
+    if (self->greet && now_at >= self->greet_at && self->state == SESSION_GREETING)
+        write_greeting(self, now_at);
+    if (self->first != NULL)
+        return (struct bytes){self->first->data, self->first->size};
+    if (self->packed.count == 0)
+        return (struct bytes){0};
+    self->offered = self->packed.size;
+    return (struct bytes){self->packed.data, self->packed.size};
+}
+
+void session_sent(struct session *self)
+{
+    if (self->first == NULL) {
+        assert(self->offered == self->packed.size); /* asked for and sent without a pause */
+        (void)pairs_flush(&self->packed);
+        return;
+    }
+    struct parcel *parcel = self->first;
+    self->first = parcel->next;
+    if (self->first == NULL)
+        self->last = &self->first;
+    free(parcel);
+}
