@@ -78,8 +78,9 @@
 #define ARGUMENTS_BYTES_MAX 204800u
 #define QUESTION_CHARACTERS_MAX 10000u
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
-#define RESULT_BYTES_MAX 196608u /* a tool's data: what one reply carries, with room for the rest  \
-                                  */
+#define RESULT_BYTES_MAX                                                                           \
+    196608u /* a tool's data: what one reply carries, with room for the rest                       \
+             */
 #define SOURCES_MAX 32u
 #define FLOWS_MAX 1024u /* requests one driver works on */
 
