@@ -76,6 +76,11 @@
 #define ARGUMENT_PROPERTIES_MAX 100u
 #define ARGUMENT_NESTING_MAX 10u
 #define ARGUMENTS_BYTES_MAX 204800u
+#define DEFINITION_NESTING_MAX 32u
+#define CANONICAL_PAIRS_MAX 1024u   /* of all maps that are open at once, defaults among them */
+#define CANONICAL_BYTES_MAX 262144u /* canonical arguments, with defaults */
+#define FAULT_PATH_BYTES_MAX 256u   /* with its 0; so is the reason */
+#define FAULT_REASON_BYTES_MAX 256u
 #define QUESTION_CHARACTERS_MAX 10000u
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
 #define RESULT_BYTES_MAX                                                                           \
@@ -92,6 +97,10 @@ _Static_assert(3 * QUEUE_DEPTH_MAX <= SLOTS_MAX, "what waits has a slot");
 _Static_assert(FRONTEND_BURST_MAX + MESSAGE_PAIRS_MAX <= QUEUE_DEPTH_MAX,
                "one turn cannot fill a queue, though it finishes the message it has begun");
 _Static_assert(RESULT_BYTES_MAX + 32768u <= VALUE_BYTES_MAX, "an answer with its result is stored");
+_Static_assert(ARGUMENTS_MAX + (ARGUMENT_NESTING_MAX - 1) * ARGUMENT_PROPERTIES_MAX <=
+                   CANONICAL_PAIRS_MAX,
+               "what may be sent is put in order");
+_Static_assert(DEFINITION_NESTING_MAX <= BODY_NESTING_MAX, "a definition fits a body");
 _Static_assert(ARGUMENTS_BYTES_MAX + 8192u <= PAIR_BODY_BYTES_MAX,
                "a call with its arguments fits");
 
