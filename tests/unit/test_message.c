@@ -7,7 +7,7 @@
 
 #define ROUNDS 50
 #define CUTS_MAX 64
-#define ROOM (4u * FRAME_BYTES_MAX)
+#define ROOM ((size_t)4 * FRAME_BYTES_MAX)
 
 static uint64_t seed = 1;
 static char noise[ROOM]; /* zeros are valid UTF-8 */
