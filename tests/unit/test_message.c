@@ -74,7 +74,8 @@ END_TEST
 #define GET                                                                                        \
     "\xa2ns\xa1n\xa5"                                                                              \
     "epoch\x01"
-#define W(literal)                                                                                 \
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a pointer in parentheses is no constant literal */
+#define W(literal) {literal, sizeof(literal) - 1}
     {                                                                                              \
         literal, sizeof literal - 1                                                                \
     }
