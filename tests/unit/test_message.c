@@ -74,11 +74,9 @@ END_TEST
 #define GET                                                                                        \
     "\xa2ns\xa1n\xa5"                                                                              \
     "epoch\x01"
-/* NOLINTNEXTLINE(bugprone-macro-parentheses): a pointer in parentheses is no constant literal */
-#define W(literal) {literal, sizeof(literal) - 1}
-    {                                                                                              \
-        literal, sizeof literal - 1                                                                \
-    }
+/* clang-format off */
+#define W(literal) {literal, sizeof(literal) - 1} /* NOLINT: a pointer in () is no constant */
+/* clang-format on */
 
 static const struct {
     struct bytes wire;
