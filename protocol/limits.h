@@ -58,14 +58,21 @@
 
 /* The cache. */
 #define CACHE_SLOTS 16384u
+#define NAMESPACE_BYTES_MAX 50u
+#define NAMESPACES_MAX 64u /* counted apart by one partition; the others together */
 #define KEY_BYTES_MAX 256u
 #define VALUE_BYTES_MAX (PAIR_BODY_BYTES_MAX - 4096u) /* until CHUNKs: what one reply carries */
 #define TTL_MS_MAX (24ull * 3600 * 1000)
-#define TAGS_MAX 12u       /* declared by an entry; and three of its own: key, prefix, namespace */
-#define TAGS_BATCH_MAX 64u /* of one INVALIDATE */
+#define TAGS_MAX 12u                                  /* declared by an entry */
+#define PREFIXES_MAX 6u                               /* of a key, each up to and with a colon */
+#define ENTRY_TAGS_MAX (TAGS_MAX + PREFIXES_MAX + 2u) /* and its key, and its namespace */
+#define TAGS_BATCH_MAX 64u                            /* of one INVALIDATE */
 #define MGET_KEYS_MAX 64u
+#define LEASES_MAX 32768u /* out at once, of one partition */
 #define PARKED_PER_KEY_MAX 64u
 #define PARKED_MAX 8192u
+#define AFTER_MAX 8u           /* pairs of a session token */
+#define AFTER_PARKED_MAX 1024u /* that wait until a partition covers their token */
 #define STAMPS_MAX 262144u
 #define ORIGINS_MAX 256u
 
@@ -83,9 +90,7 @@
 #define FAULT_REASON_BYTES_MAX 256u
 #define QUESTION_CHARACTERS_MAX 10000u
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
-#define RESULT_BYTES_MAX                                                                           \
-    196608u /* a tool's data: what one reply carries, with room for the rest                       \
-             */
+#define RESULT_BYTES_MAX 196608u /* a tool's data: one reply carries it and the rest */
 #define SOURCES_MAX 32u
 #define FLOWS_MAX 1024u /* requests one driver works on */
 
@@ -96,6 +101,7 @@ _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + PAIR_BODY_BYTES_MAX <= F
 _Static_assert(3 * QUEUE_DEPTH_MAX <= SLOTS_MAX, "what waits has a slot");
 _Static_assert(FRONTEND_BURST_MAX + MESSAGE_PAIRS_MAX <= QUEUE_DEPTH_MAX,
                "one turn cannot fill a queue, though it finishes the message it has begun");
+_Static_assert(SLOTS_MAX <= LEASES_MAX, "whatever one broker has in flight may hold a lease");
 _Static_assert(RESULT_BYTES_MAX + 32768u <= VALUE_BYTES_MAX, "an answer with its result is stored");
 _Static_assert(ARGUMENTS_MAX + (ARGUMENT_NESTING_MAX - 1) * ARGUMENT_PROPERTIES_MAX <=
                    CANONICAL_PAIRS_MAX,
