@@ -61,6 +61,8 @@
 #define NAMESPACE_BYTES_MAX 50u
 #define NAMESPACES_MAX 64u /* counted apart by one partition; the others together */
 #define KEY_BYTES_MAX 256u
+#define KEY_PREFIXES_MAX 6u /* tags of an entry: its key's first parts that end in a colon */
+#define NAMESPACE_BYTES_MAX 50u
 #define VALUE_BYTES_MAX (PAIR_BODY_BYTES_MAX - 4096u) /* until CHUNKs: what one reply carries */
 #define TTL_MS_MAX (24ull * 3600 * 1000)
 #define TAGS_MAX 12u                                  /* declared by an entry */
