@@ -50,6 +50,10 @@
 #define FRONTEND_US_MAX 500       /* ... for at most so long */
 #define EVENTS_RING 65536u        /* events that can be asked for again */
 
+/* The client library. */
+#define CALLS_MAX ASKS_MAX                /* calls of one handle without an end */
+#define CALLS_WAITING_BYTES_MAX 16777216u /* of those that wait for a connection or for credit */
+
 /* Everybody's loop. */
 #define ASKS_MAX 4096u  /* questions of one process without an answer */
 #define PEERS_MAX 1024u /* that one process lets in (cache_partition) */

@@ -1,0 +1,57 @@
+/* calls - the calls of a handle that have no end yet, and ends that wait to be told or fetched.
+ *
+ * A call has a slot; its number is slot and generation, so that a number that was used up finds
+ * nothing. Pure: no session, no clock. */
+#ifndef ACTORS_CLIENT_CALLS_H
+#define ACTORS_CLIENT_CALLS_H
+
+#include "actors/client/fact.h"
+
+/* One call without an end; or free, and the next free one. */
+struct call {
+    uint32_t generation;
+    uint32_t next_free; /* a slot; calls.max: none */
+    bool used;
+    fact_done *done;
+    void *context;
+    int64_t submitted_at;
+};
+
+/* An end that waits to be told or fetched. */
+struct ending {
+    struct ending *next;
+    fact_done *done;
+    void *context;
+    struct fact_reply reply; /* its views point into data */
+    char data[];
+};
+
+struct endings {
+    struct ending *first, **last;
+};
+
+struct calls {
+    struct call *slots;
+    uint32_t max, count, peak, first_free;
+};
+
+/* max: 1 to CALLS_MAX. */
+void calls_init(struct calls *self, uint32_t max);
+void calls_fini(struct calls *self); /* zeroed is good enough */
+
+/* Take a slot; one must be free. Returns the call's number, not 0. */
+uint64_t calls_take(struct calls *self, fact_done *done, void *context, int64_t now_at);
+
+/* The call of this number; NULL: it has ended, or never was. */
+struct call *calls_find(struct calls *self, uint64_t number);
+void calls_free(struct calls *self, struct call *call);
+
+/* The end of a call, with its own copy of instance and body; to be freed. */
+struct ending *ending_new(const struct call *call, const struct fact_reply *reply);
+
+void endings_init(struct endings *self);
+void endings_push(struct endings *self, struct ending *ending);
+struct ending *endings_pop(struct endings *self); /* NULL: empty */
+void endings_drop(struct endings *self);
+
+#endif

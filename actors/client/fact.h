@@ -1,0 +1,156 @@
+/* fact - libfact, the client library: ask a broker from C.
+ *
+ * Connect once, then call and wait, or submit many and take their ends as they come. Every call
+ * that was submitted ends exactly once: with the reply, or with a status made here, as soon as its
+ * deadline passes (DEADLINE_QUEUED: it never left; DEADLINE_RUNNING) or the broker that had it is
+ * gone (WORKER_LOST). The handle connects and greets by itself, again and again; a call made
+ * meanwhile waits for that within its deadline. Bodies are MessagePack: see protocol/message.h.
+ *
+ * A handle belongs to one thread. Work is done in fact_process(), fact_poll(), fact_call() and
+ * fact_wait_up(), and nowhere else; ends are told from there. Of several endpoints one is used at
+ * a time; if it is lost or silent, the next. Nothing is sent twice.
+ *
+ * Link with -lfact; a complete program: docs/examples/ask.c */
+#ifndef ACTORS_CLIENT_FACT_H
+#define ACTORS_CLIENT_FACT_H
+
+#include "protocol/envelope.h"
+
+#define FACT_TIMEOUT_MS_DEFAULT 5000u
+
+struct fact;
+
+struct fact_options {
+    const char *endpoints; /* with commas; NULL: tcp://127.0.0.1:5550 */
+    const char *instance;  /* name for people; NULL: made up */
+    const char *tenant;    /* of all calls; NULL: none */
+    const char *user;      /* of all calls: whom a trusted service acts for; NULL: none */
+    uint32_t calls_max;    /* calls without an end, 1 to CALLS_MAX; 0: CALLS_MAX */
+};
+
+/* Make a handle. Connecting begins now and goes on in the background: nobody need be there.
+ *
+ * options  borrowed for the call; NULL: all defaults
+ * returns  NULL with errno: EINVAL, an endpoint or name that is none or too long; else as of
+ *          zmq_socket(), epoll_create1() or timerfd_create() */
+struct fact *fact_open(const struct fact_options *options);
+
+/* Calls that have no end yet get none. Accepts NULL. */
+void fact_destroy(struct fact **self_p);
+
+enum fact_state {
+    FACT_CONNECTING,
+    FACT_UP,     /* greeted */
+    FACT_REFUSED /* the broker will not have us; see fact_peer(). It stays so */
+};
+enum fact_state fact_state(const struct fact *self);
+
+/* Who is at the other end. Texts are valid until the next work of the handle. */
+struct fact_peer {
+    const char *endpoint; /* in use now */
+    const char *instance; /* of the broker greeted last; empty: none yet */
+    uint64_t generation;  /* of its process: another one is a restart */
+    uint32_t connections; /* greetings so far */
+    enum status refused;  /* FACT_REFUSED: VERSION, UNAUTHENTICATED ...; else OK */
+    const char *reason;   /* for people: why refused, or lost last; empty: neither */
+    uint32_t calls;       /* without an end */
+    uint32_t calls_peak;  /* the most of them so far */
+};
+struct fact_peer fact_peer(const struct fact *self);
+
+/* One call. Begin with FACT_REQUEST and set what you need. */
+struct fact_request {
+    enum command command;     /* REQUEST; QUERY and ADMIN are the broker's own */
+    enum role role;           /* who is to serve it */
+    struct bytes method;      /* at most METHOD_BYTES_MAX */
+    struct bytes body;        /* at most PAIR_BODY_BYTES_MAX; data NULL: none */
+    enum request_class class; /* under load the least important are refused first */
+    uint16_t flags;           /* of enum flag: IDEMPOTENT, NO_CACHE ... */
+    uint32_t timeout_ms;      /* its deadline, from now; at least 1 */
+    bool has_key;             /* key: hash for affinity */
+    uint64_t key;
+    struct bytes tenant, user;    /* absent: the handle's */
+    struct bytes idempotency_key; /* IDEMPOTENCY_KEY_BYTES, or absent */
+    struct bytes trace;           /* W3C trace context, TRACE_BYTES, or absent */
+};
+#define FACT_REQUEST                                                                               \
+    {                                                                                              \
+        .command = COMMAND_REQUEST, .role = ROLE_DRIVER, .class = CLASS_CRITICAL,                  \
+        .timeout_ms = FACT_TIMEOUT_MS_DEFAULT                                                      \
+    }
+
+/* How a call ended. */
+struct fact_reply {
+    uint64_t call;           /* its number, from fact_submit() */
+    enum status status;      /* OK, or why not: protocol/errors.def */
+    enum executed executed;  /* whether the work was done */
+    uint16_t flags;          /* DEGRADED */
+    uint32_t retry_after_ms; /* 0: not said */
+    uint32_t queue_us;       /* waiting in the broker */
+    uint32_t service_us;     /* with the worker */
+    int64_t total_us;        /* from fact_submit() to the end */
+    bool local;              /* no reply came: the status was made here */
+    struct bytes instance;   /* who answered; absent: not said */
+    struct bytes body;       /* OK: the answer; above CANCELLED: message failure; else absent */
+};
+
+/* The end of a call. It may submit and cancel, and must not do anything else with the handle.
+ *
+ * reply  borrowed for the call */
+typedef void fact_done(void *context, const struct fact_reply *reply);
+
+/* Begin a call; it leaves with the next work of the handle, together with what else is ready.
+ *
+ * request   borrowed for the call
+ * done      called at its end, with context; NULL: fact_next() brings it
+ * ret_call  its number, not 0, unique for the handle; written only on OK; may be NULL
+ * returns   OK: it will end; and if it will not: BUSY_FULL, calls_max are without an end;
+ *           TOO_LARGE: the body, or a name; BAD_REQUEST: no method, or a key or trace of the wrong
+ *           size; DEADLINE_QUEUED: timeout_ms is 0; else, in FACT_REFUSED, why */
+MUST_USE enum status fact_submit(struct fact *self, const struct fact_request *request,
+                                 fact_done *done, void *context, uint64_t *ret_call);
+
+/* Withdraw a call: it ends with CANCELLED, here and with the next work, whatever becomes of it.
+ *
+ * returns  false: it has ended, or never was */
+bool fact_cancel(struct fact *self, uint64_t call);
+
+/* The next end of those without a callback, in the order they came. Never blocks, does no work.
+ *
+ * ret      valid until the next fact_next() or fact_call()
+ * returns  false: there is none now */
+bool fact_next(struct fact *self, struct fact_reply *ret);
+
+/* Call, and wait for its end. Others may end meanwhile.
+ *
+ * ret      valid until the next fact_next() or fact_call(); always written
+ * returns  ret->status */
+MUST_USE enum status fact_call(struct fact *self, const struct fact_request *request,
+                               struct fact_reply *ret);
+
+/* Ask the broker itself: directory, statistics, status, instance.
+ *
+ * body     as messages.def has it; absent: {}
+ * returns  as fact_call() */
+MUST_USE enum status fact_query(struct fact *self, const char *method, struct bytes body,
+                                uint32_t timeout_ms, struct fact_reply *ret);
+
+/* A descriptor for poll() or epoll: when it is readable, call fact_process(). It becomes readable
+ * for messages, for deadlines, and after fact_submit(). Level-triggered; the handle's own. */
+int fact_descriptor(const struct fact *self);
+
+/* Do what can be done now: take in, tell ends, send. Never blocks. */
+void fact_process(struct fact *self);
+
+/* Wait for something to do, and do it.
+ *
+ * timeout_ms  0: as fact_process(); below 0: as long as it takes
+ * returns     false: nothing came up in time */
+bool fact_poll(struct fact *self, int64_t timeout_ms);
+
+/* Wait until it is greeted.
+ *
+ * returns  OK; DEADLINE_QUEUED: not in time; else, in FACT_REFUSED, why */
+MUST_USE enum status fact_wait_up(struct fact *self, int64_t timeout_ms);
+
+#endif
