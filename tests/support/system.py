@@ -137,3 +137,111 @@ class Demo:
         self.stop()
         if self.owns_folder and not _failed:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Process:
+    """One of our programs, started by hand; its log is read as it comes."""
+
+    def __init__(self, name, *arguments, folder=None):
+        self.name = name
+        handle, self.log_path = tempfile.mkstemp(prefix=name + "-", suffix=".log", dir=folder)
+        self.process = subprocess.Popen([program(name), *arguments], stderr=handle,
+                                        stdout=subprocess.DEVNULL)
+        os.close(handle)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        """Its log lines, decoded; a last one that is not whole yet is left out."""
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            lines = log.read().split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def event(self, name, seconds=10):
+        """The first log line of this event, when it comes; None: it did not, or the process ended."""
+        def look():
+            for line in self.log():
+                if line.get("event") == name:
+                    return line
+            return None
+
+        return until(lambda: look() or self.process.poll() is not None, seconds) and look()
+
+    def kill(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+
+    def stop(self, seconds=10):
+        """SIGTERM; returns the exit code, or None if it had to be killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            return self.process.wait(seconds * SLOW)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
+
+    def rss_bytes(self):
+        with open("/proc/%d/statm" % self.pid, encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Cluster:
+    """A broker on free ports, and whatever a test starts beside it."""
+
+    def __init__(self, *broker_arguments):
+        self.folder = tempfile.mkdtemp(prefix="fact-test-")
+        self.processes = []
+        self.broker = self.start("fact-broker", "--frontend", "tcp://127.0.0.1:0", "--backend",
+                                 "tcp://127.0.0.1:0", "--events", "tcp://127.0.0.1:0",
+                                 "--instance", "broker-1", *broker_arguments)
+        listening = self.broker.event("listening")
+        if not listening:
+            raise RuntimeError("fact-broker did not come up:\n" + open(self.broker.log_path).read())
+        self.frontend, self.backend, self.events = (
+            listening["frontend"], listening["backend"], listening["events"])
+
+    def start(self, name, *arguments):
+        process = Process(name, *arguments, folder=self.folder)
+        self.processes.append(process)
+        return process
+
+    def role(self, role, *arguments):
+        """Start a process of a role against the broker, and wait until it is ready."""
+        process = self.start("fact-" + role.replace("_", "-"), "--broker", self.backend, *arguments)
+        if not process.event("ready"):
+            raise RuntimeError("%s did not come up:\n%s" % (role, open(process.log_path).read()))
+        return process
+
+    def whole(self, database, drivers=1, partitions=1, executors=1, executor_arguments=()):
+        """A whole system on a database; returns it by role."""
+        return {
+            "cache_partition": [self.role("cache_partition", "--instance", "partition-%d" % i)
+                                for i in range(1, partitions + 1)],
+            "tool_executor": [self.role("tool_executor", "--instance", "executor-%d" % i, "--set",
+                                        "tool_executor.database=" + database, *executor_arguments)
+                              for i in range(1, executors + 1)],
+            "driver": [self.role("driver", "--instance", "driver-%d" % i)
+                       for i in range(1, drivers + 1)],
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.stop(5)
+        if not _failed:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def demo_database(folder):
+    """The demo data, made by `fact init`; returns its file."""
+    result = fact(None, "init", "--dir", folder)
+    files = [name for name in sorted(os.listdir(folder)) if name.endswith((".sqlite", ".db"))]
+    if result.code != 0 or not files:
+        raise RuntimeError("fact init: %s" % result)
+    return os.path.join(folder, files[0])
