@@ -62,17 +62,15 @@
 
 /* The cache. */
 #define CACHE_SLOTS 16384u
-#define NAMESPACE_BYTES_MAX 50u
 #define NAMESPACES_MAX 64u /* counted apart by one partition; the others together */
 #define KEY_BYTES_MAX 256u
 #define KEY_PREFIXES_MAX 6u /* tags of an entry: its key's first parts that end in a colon */
 #define NAMESPACE_BYTES_MAX 50u
 #define VALUE_BYTES_MAX (PAIR_BODY_BYTES_MAX - 4096u) /* until CHUNKs: what one reply carries */
 #define TTL_MS_MAX (24ull * 3600 * 1000)
-#define TAGS_MAX 12u                                  /* declared by an entry */
-#define PREFIXES_MAX 6u                               /* of a key, each up to and with a colon */
-#define ENTRY_TAGS_MAX (TAGS_MAX + PREFIXES_MAX + 2u) /* and its key, and its namespace */
-#define TAGS_BATCH_MAX 64u                            /* of one INVALIDATE */
+#define TAGS_MAX 12u                                      /* declared by an entry */
+#define ENTRY_TAGS_MAX (TAGS_MAX + KEY_PREFIXES_MAX + 2u) /* and its key, and its namespace */
+#define TAGS_BATCH_MAX 64u                                /* of one INVALIDATE */
 #define MGET_KEYS_MAX 64u
 #define LEASES_MAX 32768u /* out at once, of one partition */
 #define PARKED_PER_KEY_MAX 64u
