@@ -10,6 +10,7 @@
 
 #include "protocol/message.h"
 #include "protocol/pairs.h"
+#include "protocol/session.h"
 
 struct metrics;  /* actors/runtime/metrics.h */
 struct settings; /* actors/runtime/settings.h */
@@ -82,6 +83,7 @@ struct context {
     int64_t
         unix_ms; /* what a clock on the wall says; for people and for as_of, never for deadlines */
     struct metrics *metrics;
+    char session[SESSION_ID_BYTES]; /* of this process: its uuid in views, its origin of numbers */
 
     uint64_t (*random)(struct context *self);
 
