@@ -9,30 +9,13 @@
 #include <ctype.h>
 #include <cyaml/cyaml.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 64u /* of a section or key, in a suggestion */
-#define TYPO_DISTANCE_MAX 3u
+#define NAME_MAX_BYTES 64u /* of a section or key, in environment and flags */
 #define PLACE_BYTES 256u
-
-/* clang-format off */
-const struct option options[] = {
-#define OPTION(section, key, TYPE, missing, min, max, RELOAD, doc) \
-    {#section, #key, OPTION_##TYPE, missing, min, max, OPTION_##RELOAD, doc},
-#include "protocol/options.def"
-};
-enum {
-    OPTION_COUNT = 0
-#define OPTION(section, key, TYPE, missing, min, max, RELOAD, doc) + 1
-#include "protocol/options.def"
-};
-/* clang-format on */
-const size_t option_count = OPTION_COUNT;
 
 struct value {
     char *text;
@@ -44,167 +27,6 @@ struct settings {
     struct value values[OPTION_COUNT];
 };
 
-static bool fail(char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(char *reason, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(reason, SETTINGS_REASON_BYTES, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-/* Rows. */
-
-static size_t row_find(const char *section, const char *key)
-{
-    size_t row = 0;
-    while (row < OPTION_COUNT &&
-           !(strcmp(options[row].section, section) == 0 && strcmp(options[row].key, key) == 0))
-        row++;
-    return row;
-}
-
-static bool section_exists(const char *section)
-{
-    for (size_t row = 0; row < OPTION_COUNT; row++)
-        if (strcmp(options[row].section, section) == 0)
-            return true;
-    return false;
-}
-
-/* Edits from one name to the other. source: Wagner and Fischer, 1974 */
-static unsigned distance(const char *left, const char *right)
-{
-    unsigned line[NAME_MAX_BYTES + 1];
-    size_t width = strlen(right);
-    if (strlen(left) > NAME_MAX_BYTES || width > NAME_MAX_BYTES)
-        return UINT_MAX;
-    for (unsigned i = 0; i <= width; i++)
-        line[i] = i;
-    for (unsigned y = 1; left[y - 1] != '\0'; y++) {
-        unsigned diagonal = line[0];
-        line[0] = y;
-        for (size_t x = 1; x <= width; x++) {
-            unsigned replaced = diagonal + (left[y - 1] != right[x - 1]);
-            unsigned shorter = (line[x] < line[x - 1] ? line[x] : line[x - 1]) + 1;
-            diagonal = line[x];
-            line[x] = replaced < shorter ? replaced : shorter;
-        }
-    }
-    return line[width];
-}
-
-/* What was meant by an unknown name; NULL: nothing is near.
- *
- * section  whose keys; NULL: sections */
-static const char *suggest(const char *section, const char *name)
-{
-    const char *best = NULL;
-    unsigned nearest = TYPO_DISTANCE_MAX + 1;
-    for (size_t row = 0; row < OPTION_COUNT; row++) {
-        if (section != NULL && strcmp(options[row].section, section) != 0)
-            continue;
-        const char *known = section != NULL ? options[row].key : options[row].section;
-        unsigned edits = distance(name, known);
-        if (edits < nearest && edits < strlen(known)) {
-            nearest = edits;
-            best = known;
-        }
-    }
-    return best;
-}
-
-static bool fail_unknown(char *reason, const char *source, const char *section, const char *name)
-{
-    const char *meant = suggest(section, name);
-    return fail(reason, "%s: unknown %s '%.64s'%s%s%s%s%s", source,
-                section != NULL ? "key" : "section", name, section != NULL ? " in section " : "",
-                section != NULL ? section : "", meant != NULL ? "; did you mean '" : "",
-                meant != NULL ? meant : "", meant != NULL ? "'?" : "");
-}
-
-/* Values. */
-
-struct unit {
-    enum option_type type;
-    const char *name;
-    uint64_t factor;
-};
-
-static const struct unit units[] = {
-    {OPTION_MS, "ms", 1},
-    {OPTION_MS, "s", 1000},
-    {OPTION_MS, "m", 60000},
-    {OPTION_MS, "h", 3600000},
-    {OPTION_BYTES, "B", 1},
-    {OPTION_BYTES, "KiB", 1024},
-    {OPTION_BYTES, "MiB", 1024 * 1024},
-    {OPTION_BYTES, "GiB", 1024 * 1024 * 1024},
-};
-
-static bool read_number(enum option_type type, const char *text, uint64_t *ret)
-{
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return false;
-    errno = 0;
-    uint64_t number = strtoull(text, &end, 10);
-    uint64_t factor = end[0] == '\0' ? 1 : 0;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (units[i].type == type && strcmp(units[i].name, end) == 0)
-            factor = units[i].factor;
-    return errno == 0 && factor > 0 && !__builtin_mul_overflow(number, factor, ret);
-}
-
-static bool read_bool(const char *text, uint64_t *ret)
-{
-    *ret = strcmp(text, "true") == 0;
-    return *ret == 1 || strcmp(text, "false") == 0;
-}
-
-static bool is_plain(const char *text)
-{
-    while (*text != '\0' && !iscntrl((unsigned char)*text))
-        text++;
-    return *text == '\0';
-}
-
-static bool check_text(const struct option *option, const char *source, const char *text,
-                       char *reason)
-{
-    size_t size = strlen(text);
-    if (size < option->min || size > option->max)
-        return fail(reason, "%s: %s.%s: %zu bytes; it has %" PRIu64 " to %" PRIu64, source,
-                    option->section, option->key, size, option->min, option->max);
-    if (!is_plain(text))
-        return fail(reason, "%s: %s.%s: holds a control character", source, option->section,
-                    option->key);
-    return true;
-}
-
-static bool check_number(const struct option *option, const char *source, const char *text,
-                         uint64_t *ret, char *reason)
-{
-    static const char *const wanted[] = {[OPTION_U64] = "a whole number",
-                                         [OPTION_BOOL] = "true or false",
-                                         [OPTION_MS] = "a duration such as 250ms, 5s, 2m or 1h",
-                                         [OPTION_BYTES] = "a size such as 4096, 64KiB or 256MiB"};
-    bool read =
-        option->type == OPTION_BOOL ? read_bool(text, ret) : read_number(option->type, text, ret);
-    const char *unit = option->type == OPTION_MS      ? " ms"
-                       : option->type == OPTION_BYTES ? " bytes"
-                                                      : "";
-    if (!read)
-        return fail(reason, "%s: %s.%s: '%.64s' is not %s", source, option->section, option->key,
-                    text, wanted[option->type]);
-    if (*ret < option->min || *ret > option->max)
-        return fail(reason, "%s: %s.%s: '%.64s' is not within %" PRIu64 " and %" PRIu64 "%s",
-                    source, option->section, option->key, text, option->min, option->max, unit);
-    return true;
-}
-
 /* Check a value against its row, and take it if nothing of a higher origin is there.
  *
  * source  where it stands, for the reason */
@@ -214,9 +36,7 @@ static bool assign(struct settings *self, size_t row, enum origin origin, const 
     assert(row < OPTION_COUNT);
     uint64_t number = 0;
     struct value *value = &self->values[row];
-    bool good = options[row].type == OPTION_TEXT
-                    ? check_text(&options[row], source, text, reason)
-                    : check_number(&options[row], source, text, &number, reason);
+    bool good = option_read(row, source, text, &number, reason);
     if (!good || origin < value->origin)
         return good;
     char *copy = strdup(text);
@@ -232,7 +52,7 @@ struct settings *settings_new(void)
     struct settings *self = calloc(1, sizeof *self);
     assert(self != NULL);
     for (size_t row = 0; row < OPTION_COUNT; row++) {
-        assert(row_find(options[row].section, options[row].key) == row); /* no row twice */
+        assert(option_find(options[row].section, options[row].key) == row); /* no row twice */
         bool good = assign(self, row, ORIGIN_DEFAULT, "default", options[row].missing, reason);
         assert(good);
     }
@@ -318,6 +138,11 @@ static void on_complaint(cyaml_log_t level, void *context, const char *format, v
         (void)snprintf(self->text, sizeof self->text, "%.159s", text);
 }
 
+static bool is_end_of_key(char character)
+{
+    return character == ':' || character == ' ' || character == '"' || character == '\'';
+}
+
 /* The line of the file, from 1, on which this key begins, at or after line from; 0: on none. */
 static unsigned find_line(struct bytes text, const char *key, unsigned from)
 {
@@ -329,7 +154,7 @@ static unsigned find_line(struct bytes text, const char *key, unsigned from)
         while (at < stop && (*at == ' ' || *at == '"' || *at == '\''))
             at++;
         if (line >= from && (size_t)(stop - at) > key_size && memcmp(at, key, key_size) == 0 &&
-            memchr(": \"'", at[key_size], 4) != NULL)
+            is_end_of_key(at[key_size]))
             return line;
         at = stop + 1;
     }
@@ -352,12 +177,12 @@ static bool fail_yaml(const struct complaint *complaint, const char *name, struc
     bool has_path = complaint->path[0] != '\0';
     if (strncmp(complaint->text, unknown, sizeof unknown - 1) != 0) {
         name_place(place, name, complaint->line);
-        return fail(reason, "%s: %s%s%s", place, complaint->path, has_path ? ": " : "",
-                    complaint->text);
+        return option_fail(reason, "%s: %s%s%s", place, complaint->path, has_path ? ": " : "",
+                           complaint->text);
     }
     const char *key = complaint->text + sizeof unknown - 1;
     name_place(place, name, find_line(text, key, complaint->line));
-    return fail_unknown(reason, place, has_path ? complaint->path : NULL, key);
+    return option_fail_unknown(reason, place, has_path ? complaint->path : NULL, key);
 }
 
 static bool assign_texts(struct settings *self, const struct texts *texts, const char *name,
@@ -386,7 +211,7 @@ bool settings_read_yaml(struct settings *self, const char *name, struct bytes te
                              .log_level = CYAML_LOG_WARNING, /* a second document is one */
                              .flags = CYAML_CFG_NO_ALIAS};
     if (text.size > SETTINGS_FILE_BYTES_MAX)
-        return fail(reason, "%s: larger than %u bytes", name, SETTINGS_FILE_BYTES_MAX);
+        return option_fail(reason, "%s: larger than %u bytes", name, SETTINGS_FILE_BYTES_MAX);
     schema_init(&schema);
     cyaml_err_t error = cyaml_load_data((const uint8_t *)text.data, text.size, &config, &schema.top,
                                         (cyaml_data_t **)&texts, NULL);
@@ -405,13 +230,13 @@ bool settings_read_file(struct settings *self, const char *path, char *reason)
 {
     FILE *file = fopen(path, "rb");
     if (file == NULL)
-        return fail(reason, "%s: %s", path, strerror(errno));
+        return option_fail(reason, "%s: %s", path, strerror(errno));
     char *text = malloc(SETTINGS_FILE_BYTES_MAX + 1);
     assert(text != NULL);
     size_t size = fread(text, 1, SETTINGS_FILE_BYTES_MAX + 1, file);
     bool good = ferror(file) == 0
                     ? settings_read_yaml(self, path, (struct bytes){text, size}, reason)
-                    : fail(reason, "%s: %s", path, strerror(errno));
+                    : option_fail(reason, "%s: %s", path, strerror(errno));
     free(text);
     (void)fclose(file);
     return good;
@@ -419,44 +244,42 @@ bool settings_read_file(struct settings *self, const char *path, char *reason)
 
 /* Environment and flags. */
 
-/* True if name is FACT_<SECTION>_ and more; returns that, in small letters, in key. */
-static bool is_of_section(const char *name, size_t name_size, const char *section, char *key)
+static void copy_lower(char *out, size_t size, const char *text)
 {
-    size_t prefix = strlen("FACT_") + strlen(section) + 1;
-    char upper[NAME_MAX_BYTES + 8];
-    int size = snprintf(upper, sizeof upper, "FACT_%s_", section);
-    assert(size == (int)prefix);
-    for (size_t i = 0; i < prefix; i++)
-        upper[i] = (char)toupper((unsigned char)upper[i]);
-    if (name_size <= prefix || memcmp(name, upper, prefix) != 0)
-        return false;
-    size_t key_size = name_size - prefix < NAME_MAX_BYTES ? name_size - prefix : NAME_MAX_BYTES;
-    for (size_t i = 0; i < key_size; i++)
-        key[i] = (char)tolower((unsigned char)name[prefix + i]);
-    key[key_size] = '\0';
-    return true;
+    size_t i = 0;
+    for (; i + 1 < size && text[i] != '\0'; i++)
+        out[i] = (char)(tolower)((unsigned char)text[i]);
+    out[i] = '\0';
+}
+
+/* The section that name, <section>_<key> in small letters, begins with; NULL: none of ours. */
+static const char *section_of(const char *name)
+{
+    for (size_t row = 0; row < OPTION_COUNT; row++) {
+        size_t size = strlen(options[row].section);
+        if (strncmp(name, options[row].section, size) == 0 && name[size] == '_' &&
+            name[size + 1] != '\0')
+            return options[row].section;
+    }
+    return NULL;
 }
 
 static bool read_variable(struct settings *self, const char *variable, char *reason)
 {
-    char key[NAME_MAX_BYTES + 1], source[NAME_MAX_BYTES + 1];
+    char source[2 * NAME_MAX_BYTES], name[2 * NAME_MAX_BYTES];
     const char *value = strchr(variable, '=');
     if (value == NULL || strncmp(variable, "FACT_", 5) != 0)
         return true;
-    size_t size = (size_t)(value - variable);
-    (void)snprintf(source, sizeof source, "%.*s", (int)size, variable);
-    for (size_t row = 0; row < OPTION_COUNT; row++) {
-        const char *section = options[row].section;
-        if (row > 0 && strcmp(section, options[row - 1].section) == 0)
-            continue;
-        if (!is_of_section(variable, size, section, key))
-            continue;
-        size_t found = row_find(section, key);
-        if (found == OPTION_COUNT)
-            return fail_unknown(reason, source, section, key);
-        return assign(self, found, ORIGIN_ENVIRONMENT, source, value + 1, reason);
-    }
-    return true;
+    (void)snprintf(source, sizeof source, "%.*s", (int)(value - variable), variable);
+    copy_lower(name, sizeof name, source + strlen("FACT_"));
+    const char *section = section_of(name);
+    if (section == NULL)
+        return true;
+    const char *key = name + strlen(section) + 1;
+    size_t row = option_find(section, key);
+    if (row == OPTION_COUNT)
+        return option_fail_unknown(reason, source, section, key);
+    return assign(self, row, ORIGIN_ENVIRONMENT, source, value + 1, reason);
 }
 
 bool settings_read_environment(struct settings *self, char *const *environment, char *reason)
@@ -473,14 +296,14 @@ bool settings_read_flag(struct settings *self, const char *assignment, char *rea
     const char *value = strchr(assignment, '=');
     const char *dot = strchr(assignment, '.');
     if (value == NULL || dot == NULL || dot > value)
-        return fail(reason, "--set %.64s: it is section.key=value", assignment);
+        return option_fail(reason, "--set %.64s: it is section.key=value", assignment);
     (void)snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
     (void)snprintf(key, sizeof key, "%.*s", (int)(value - dot - 1), dot + 1);
-    if (!section_exists(section))
-        return fail_unknown(reason, "--set", NULL, section);
-    size_t row = row_find(section, key);
+    if (!option_section_exists(section))
+        return option_fail_unknown(reason, "--set", NULL, section);
+    size_t row = option_find(section, key);
     if (row == OPTION_COUNT)
-        return fail_unknown(reason, "--set", section, key);
+        return option_fail_unknown(reason, "--set", section, key);
     return assign(self, row, ORIGIN_FLAG, "--set", value + 1, reason);
 }
 
@@ -489,7 +312,7 @@ bool settings_read_flag(struct settings *self, const char *assignment, char *rea
 static const struct value *get(const struct settings *self, const char *section, const char *key,
                                bool is_text)
 {
-    size_t row = row_find(section, key);
+    size_t row = option_find(section, key);
     assert(row < OPTION_COUNT);
     assert((options[row].type == OPTION_TEXT) == is_text);
     return &self->values[row];

@@ -7,28 +7,12 @@
 #ifndef ACTORS_RUNTIME_SETTINGS_H
 #define ACTORS_RUNTIME_SETTINGS_H
 
-#include "protocol/cursor.h" /* struct bytes */
-#include "protocol/limits.h"
+#include "actors/runtime/options.h"
 
 #define SETTINGS_FILE_BYTES_MAX 65536u
-#define SETTINGS_REASON_BYTES 512u /* room for any reason */
+#define SETTINGS_REASON_BYTES OPTION_REASON_BYTES
 
-enum option_type { OPTION_TEXT, OPTION_U64, OPTION_BOOL, OPTION_MS, OPTION_BYTES };
-enum option_reload { OPTION_RESTART, OPTION_RELOAD };
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
-
-struct option {
-    const char *section, *key;
-    enum option_type type;
-    const char *missing; /* the default, as it would stand in the file */
-    uint64_t min, max;   /* of TEXT: its bytes */
-    enum option_reload reload;
-    const char *doc;
-};
-
-/* The rows, for whoever walks them: config show, the reference, a JSON schema. */
-extern const struct option options[];
-extern const size_t option_count;
 
 struct settings;
 

@@ -49,7 +49,7 @@ static bool read_environment(const char *variable)
 
 static enum origin origin_of(const char *section, const char *key)
 {
-    for (size_t row = 0; row < option_count; row++)
+    for (size_t row = 0; row < OPTION_COUNT; row++)
         if (strcmp(options[row].section, section) == 0 && strcmp(options[row].key, key) == 0)
             return settings_origin(settings, row);
     ck_abort_msg("no such row");
@@ -58,7 +58,7 @@ static enum origin origin_of(const char *section, const char *key)
 
 START_TEST(every_default_keeps_its_own_bounds)
 {
-    for (size_t row = 0; row < option_count; row++) {
+    for (size_t row = 0; row < OPTION_COUNT; row++) {
         ck_assert_str_eq(settings_value(settings, row), options[row].missing);
         ck_assert_int_eq(settings_origin(settings, row), ORIGIN_DEFAULT);
         ck_assert_uint_le(options[row].min, options[row].max);
@@ -148,7 +148,7 @@ START_TEST(a_bad_flag_is_refused_with_the_reason_and_changes_nothing)
     ck_assert(!settings_read_flag(settings, bad_flags[_i].flag, reason));
     ck_assert_msg(strstr(reason, bad_flags[_i].reason) != NULL, "%s", reason);
     ck_assert_ptr_null(strchr(reason, '\n'));
-    for (size_t row = 0; row < option_count; row++)
+    for (size_t row = 0; row < OPTION_COUNT; row++)
         ck_assert_int_eq(settings_origin(settings, row), ORIGIN_DEFAULT);
 }
 END_TEST

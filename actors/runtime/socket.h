@@ -1,0 +1,42 @@
+/* socket - ZeroMQ sockets as docs/protocol.md sets them ("libzmq, set and avoided"), and the rule
+ * that nothing is bound off this host until connections can be authenticated. */
+#ifndef ACTORS_RUNTIME_SOCKET_H
+#define ACTORS_RUNTIME_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/limits.h"
+
+#define SOCKET_REASON_BYTES 512u
+
+/* True if only this host can reach what is bound there: ipc, inproc, or TCP on a loopback address.
+ */
+bool endpoint_is_local(const char *endpoint);
+
+/* A socket with our options. On no memory or descriptors it asserts.
+ *
+ * type       ZMQ_ROUTER, ZMQ_DEALER, ZMQ_XPUB or ZMQ_SUB
+ * linger_ms  how long what is unsent may hold up the end of the process
+ * io_threads bits of the I/O threads that may serve it; 0: all */
+void *socket_open(void *context, int type, int linger_ms, unsigned long io_threads);
+
+/* How soon a lost connection is tried again, at first: random per process, 100 to 300. */
+void socket_set_reconnect(void *socket, int reconnect_ms);
+
+/* Bind, if the endpoint is local.
+ *
+ * ret_endpoint  ENDPOINT_BYTES_MAX bytes: the one that was bound, where port 0 is a free one
+ * reason        SOCKET_REASON_BYTES; on false the line that says what to mend */
+bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *reason);
+
+/* Connect; the connection itself comes and goes by itself. reason as above. */
+bool socket_connect(void *socket, const char *endpoint, char *reason);
+
+/* Close; NULL is fine. */
+void socket_close(void **socket);
+
+/* Raise the limit on descriptors as far as it goes. */
+void socket_raise_limits(void *context);
+
+#endif
