@@ -99,7 +99,7 @@ bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *r
                        endpoint);
         return false;
     }
-    if (strlen(endpoint) >= ENDPOINT_BYTES_MAX || zmq_bind(socket, endpoint) != 0) {
+    if (strlen(endpoint) >= ENDPOINT_BYTES_MAX - 8 || zmq_bind(socket, endpoint) != 0) {
         (void)snprintf(reason, SOCKET_REASON_BYTES, "cannot bind %s: %s", endpoint,
                        zmq_strerror(errno));
         return false;
@@ -108,9 +108,11 @@ bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *r
     assert(rc == 0);
     /* libzmq names 127.0.0.1 as [::ffff:127.0.0.1]: the host stays as it was written. */
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0;
-    int host_size = is_tcp ? (int)(strrchr(endpoint, ':') - endpoint) : 0;
-    (void)snprintf(ret_endpoint, ENDPOINT_BYTES_MAX, "%.*s%s", host_size, endpoint,
-                   is_tcp ? strrchr(bound, ':') : bound);
+    const char *tail = is_tcp ? strrchr(bound, ':') : bound;
+    size_t host_size = is_tcp ? (size_t)(strrchr(endpoint, ':') - endpoint) : 0;
+    assert(host_size + strlen(tail) < ENDPOINT_BYTES_MAX);
+    memcpy(ret_endpoint, endpoint, host_size);
+    memcpy(ret_endpoint + host_size, tail, strlen(tail) + 1);
     return true;
 }
 
