@@ -1,0 +1,109 @@
+/* sql - see sql.h. */
+#include "tests/support/sql.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char deps[4096];
+
+struct sql *sql_new(const char *ddl)
+{
+    struct sql *self = calloc(1, sizeof *self);
+    ck_assert_ptr_nonnull(self);
+    snprintf(self->folder, sizeof self->folder, "/tmp/fact-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(self->folder));
+    snprintf(self->database.name, sizeof self->database.name, "test");
+    snprintf(self->database.path, sizeof self->database.path, "%s/test.sqlite", self->folder);
+    self->bytes = malloc(RESULT_BYTES_MAX);
+    ck_assert_ptr_nonnull(self->bytes);
+    if (ddl != NULL)
+        sql_write(self, ddl);
+    self->sqlite = sqlite_new(&self->database);
+    return self;
+}
+
+void sql_destroy(struct sql **self)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    char path[DATABASE_PATH_BYTES_MAX + 16];
+    if (*self == NULL)
+        return;
+    sqlite_destroy(&(*self)->sqlite);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(path, sizeof path, "%s%s", (*self)->database.path, endings[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir((*self)->folder);
+    free((*self)->bytes);
+    free(*self);
+    *self = NULL;
+}
+
+void sql_write(const struct sql *self, const char *text)
+{
+    sqlite3 *db = NULL;
+    char *why = NULL;
+    ck_assert_int_eq(sqlite3_open(self->database.path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 2000);
+    sqlite3_exec(db, text, NULL, NULL, &why);
+    ck_assert_msg(why == NULL, "%s", why);
+    sqlite3_close(db);
+}
+
+bool sql_ask_with(struct sql *self, const struct query *query, const struct budget *budget)
+{
+    self->failure = (struct failure){.status = STATUS_OK};
+    writer_init(&self->room, self->bytes, RESULT_BYTES_MAX);
+    deps[0] = '\0';
+    if (!sqlite_begin(self->sqlite, budget, &self->failure)) {
+        ck_assert_int_ne(self->failure.status, STATUS_OK);
+        return false;
+    }
+    bool answered = query_run(self->sqlite, query, &self->room, &self->result, &self->failure);
+    for (unsigned i = 0; answered && i < self->result.deps->count; i++) {
+        strncat(deps, self->result.deps->tables[i], sizeof deps - strlen(deps) - 2);
+        strncat(deps, ",", sizeof deps - strlen(deps) - 1);
+    }
+    if (answered && self->result.deps->folded)
+        strncat(deps, "*", sizeof deps - strlen(deps) - 1);
+    self->result.deps = NULL;
+    sqlite_end(self->sqlite);
+    ck_assert_int_eq(answered, self->failure.status == STATUS_OK);
+    return answered;
+}
+
+bool sql_ask(struct sql *self, const char *statement)
+{
+    struct query query = {bytes_of(statement), {NULL, 0}, 1000};
+    struct budget budget = {sqlite_clock_us() + SQL_BUDGET_MS * US_PER_MS, NULL};
+    return sql_ask_with(self, &query, &budget);
+}
+
+struct bytes sql_value(const struct sql *self, unsigned row, const char *column)
+{
+    struct bytes rest = self->result.rows;
+    for (unsigned i = 0; i < row; i++) {
+        size_t size = cursor_measure(rest);
+        ck_assert_uint_gt(size, 0);
+        rest = (struct bytes){rest.data + size, rest.size - size};
+    }
+    size_t size = cursor_measure(rest);
+    ck_assert_uint_gt(size, 0);
+    return value_find((struct bytes){rest.data, size}, column);
+}
+
+int64_t sql_integer(const struct sql *self, unsigned row, const char *column)
+{
+    int64_t number = -1;
+    ck_assert_msg(value_i64(sql_value(self, row, column), &number), "%s is no integer", column);
+    return number;
+}
+
+const char *sql_deps(const struct sql *self)
+{
+    (void)self;
+    return deps;
+}

@@ -1,0 +1,40 @@
+/* sql - a database file of a test's own, and one query on it from outside. */
+#ifndef TESTS_SUPPORT_SQL_H
+#define TESTS_SUPPORT_SQL_H
+
+#include "actors/tool_executor/database/query.h"
+
+#define SQL_BUDGET_MS 2000 /* of sql_ask() */
+
+struct sql {
+    struct database database; /* named test, in a folder of its own */
+    char folder[64];
+    struct sqlite *sqlite;
+    char *bytes; /* RESULT_BYTES_MAX */
+    struct writer room;
+    struct query_result result; /* of the last ask that was answered */
+    struct failure failure;     /* of the last one that was not; status OK before */
+};
+
+/* ddl: run on the new file; NULL: there is no file */
+struct sql *sql_new(const char *ddl);
+void sql_destroy(struct sql **self);
+
+/* Another program writes. */
+void sql_write(const struct sql *self, const char *text);
+
+/* Ask through the guard; the connection is let go at the end, result and room stay.
+ *
+ * parameters  JSON-like bytes; data NULL: none
+ * returns     true: result and room hold the answer; false: failure says why */
+bool sql_ask(struct sql *self, const char *statement);
+bool sql_ask_with(struct sql *self, const struct query *query, const struct budget *budget);
+
+/* The value of a column of a row; from 0. */
+struct bytes sql_value(const struct sql *self, unsigned row, const char *column);
+int64_t sql_integer(const struct sql *self, unsigned row, const char *column);
+
+/* The deps of the last answer: "a,b,", as they stand. */
+const char *sql_deps(const struct sql *self);
+
+#endif
