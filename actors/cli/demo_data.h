@@ -9,7 +9,7 @@
 #include "protocol/envelope.h"
 
 #define DEMO_COMPANIES_DEFAULT 12u
-#define DEMO_COMPANIES_MAX 10000u
+#define DEMO_COMPANIES_MAX 4000u /* their names fit one answer of a tool */
 #define DEMO_SECTORS 6u
 #define DEMO_YEAR_FIRST 2023u
 #define DEMO_YEAR_LAST 2025u

@@ -258,7 +258,7 @@ START_TEST(what_cannot_be_done_is_said_in_one_line)
     ck_assert_int_eq(demo_data_write(path, 0, reason, sizeof reason), STATUS_BAD_REQUEST);
     ck_assert_int_eq(demo_data_write(path, DEMO_COMPANIES_MAX + 1, reason, sizeof reason),
                      STATUS_BAD_REQUEST);
-    ck_assert_str_eq(reason, "companies must be 1 to 10000");
+    ck_assert_str_eq(reason, "companies must be 1 to 4000");
     ck_assert_int_eq(demo_data_write(directory, 12, reason, sizeof reason), STATUS_INTERNAL);
     ck_assert_ptr_nonnull(strstr(reason, "cannot open it"));
     FILE *file = fopen(path, "w");
