@@ -2,9 +2,7 @@
  *
  * Questions stand in a table of entries: found by number and by tag through two rows of chains, and
  * by deadline through a heap. One that cannot leave yet (no greeting, no credit) keeps its bytes
- * and waits in line; its deadline is patched when it leaves. What leaves gathers in one packed
- * buffer; what does not fit, or travels alone, becomes a parcel in a list before it. So the usual
- * turn allocates nothing. */
+ * and waits in line; its deadline is patched when it leaves. The usual turn allocates nothing. */
 #include "protocol/session.h"
 
 #include <assert.h>
@@ -12,15 +10,10 @@
 #include <string.h>
 
 #include "protocol/asks.h"
+#include "protocol/outgoing.h"
 
 #define GREETING_MS 3000 /* greet again after so much silence; WELCOME says what holds then */
 #define REGREET_MS 100   /* but not more often than this, whoever sends us away */
-
-struct parcel {
-    struct parcel *next;
-    size_t size;
-    char data[];
-};
 
 struct session {
     struct session_owner owner;
@@ -40,11 +33,8 @@ struct session {
     uint32_t granted, sent; /* to us: REQUESTs we may have sent in all; mod 2^32 */
     uint32_t grants;        /* by us, the same */
     struct asks *asks;
-    struct parcel *first, **last; /* what leaves before the packed */
-    struct pairs_buffer packed;
-    size_t offered; /* bytes of packed that the owner is sending */
+    struct outgoing *outgoing;
     struct session_counts counts;
-    char bytes[MESSAGE_BYTES_MAX];
 };
 
 static size_t copy_name(struct bytes from, char *to)
@@ -73,8 +63,7 @@ struct session *session_new(const struct session_config *config, const struct se
     self->version_size = copy_name(config->version, self->version);
     self->asks = asks_new(config->asks_max);
     self->next_id = 1;
-    self->last = &self->first;
-    self->packed.data = self->bytes;
+    self->outgoing = outgoing_new();
     self->greet = true;
     self->heard_at = now_at;
     self->greet_at = INT64_MIN;
@@ -83,24 +72,13 @@ struct session *session_new(const struct session_config *config, const struct se
     return self;
 }
 
-static void drop_parcels(struct session *self)
-{
-    while (self->first != NULL) {
-        struct parcel *parcel = self->first;
-        self->first = parcel->next;
-        free(parcel);
-    }
-    self->last = &self->first;
-    (void)pairs_flush(&self->packed);
-}
-
 void session_destroy(struct session **self_p)
 {
     assert(self_p != NULL);
     struct session *self = *self_p;
     if (self == NULL)
         return;
-    drop_parcels(self);
+    outgoing_destroy(&self->outgoing);
     asks_destroy(&self->asks);
     free(self);
     *self_p = NULL;
@@ -131,47 +109,19 @@ const struct session_counts *session_counts(const struct session *self)
     return &self->counts;
 }
 
-/* A message of its own, behind the others. */
-static void put_parcel(struct session *self, struct bytes head, struct bytes body)
-{
-    struct parcel *parcel = malloc(sizeof *parcel + head.size + body.size);
-    assert(parcel != NULL);
-    parcel->next = NULL;
-    parcel->size = head.size + body.size;
-    memcpy(parcel->data, head.data, head.size);
-    if (body.size > 0) /* absent bytes have no pointer */
-        memcpy(parcel->data + head.size, body.data, body.size);
-    *self->last = parcel;
-    self->last = &parcel->next;
-}
-
-static void close_packed(struct session *self)
-{
-    struct bytes gathered = pairs_flush(&self->packed);
-    if (gathered.size > 0)
-        put_parcel(self, gathered, (struct bytes){0});
-}
-
-static void put_pair(struct session *self, struct bytes head, struct bytes body)
-{
-    self->offered = 0; /* what was offered and is not sent is offered again, with this */
-    if (pairs_is_alone(head.size + body.size)) {
-        close_packed(self);
-        put_parcel(self, head, body);
-        return;
-    }
-    if (pairs_append(&self->packed, head, body))
-        return;
-    close_packed(self);
-    bool fits = pairs_append(&self->packed, head, body);
-    assert(fits);
-}
-
 static void put(struct session *self, const struct header *header, struct bytes body)
 {
     char head[PAIR_HEAD_BYTES_MAX];
     size_t size = pairs_encode_head(header, body, head);
-    put_pair(self, (struct bytes){head, size}, body);
+    outgoing_put(self->outgoing, (struct bytes){head, size}, body);
+}
+
+/* A command of our own, in the request layout. */
+static void put_command(struct session *self, enum command command, uint64_t id, struct bytes body)
+{
+    struct header header = {
+        .command = command, .id = id, .class = CLASS_CRITICAL, .role = self->role};
+    put(self, &header, body);
 }
 
 void session_say_ready(struct session *self)
@@ -185,9 +135,7 @@ void session_say_ready(struct session *self)
     assert(body.data != NULL); /* METHODS_MAX and their names are bounded by the owner */
     if (self->grants == 0)
         self->grants = concurrency;
-    put(self,
-        &(struct header){.command = COMMAND_READY, .class = CLASS_CRITICAL, .role = self->role},
-        body);
+    put_command(self, COMMAND_READY, 0, body);
 }
 
 static void put_hello(struct session *self)
@@ -203,9 +151,7 @@ static void put_hello(struct session *self)
                               .resume = self->connection > 1};
     enum status status = message_encode(MSG_HELLO, &hello, bytes, sizeof bytes, &body);
     assert(status == STATUS_OK);
-    put(self,
-        &(struct header){.command = COMMAND_HELLO, .class = CLASS_CRITICAL, .role = self->role},
-        body);
+    put_command(self, COMMAND_HELLO, 0, body);
 }
 
 static void end_ask(struct session *self, struct ask_entry *entry, enum status status,
@@ -243,7 +189,7 @@ static void regreet(struct session *self, int64_t now_at)
     self->greet_at = now_at + REGREET_MS * US_PER_MS;
     self->heard_at = now_at;
     self->dead_us = GREETING_MS * US_PER_MS;
-    drop_parcels(self);
+    outgoing_clear(self->outgoing);
 }
 
 void session_lost(struct session *self, const char *reason, int64_t now_at)
@@ -263,7 +209,7 @@ static void on_refusal(struct session *self, const struct pair *pair)
     if (message_decode(MSG_DISCONNECT, pair->body, &disconnect) != STATUS_OK)
         disconnect.reason = (struct bytes){0};
     self->state = SESSION_REFUSED;
-    drop_parcels(self);
+    outgoing_clear(self->outgoing);
     end_what_left(self);
     struct ask_entry *entry;
     while ((entry = asks_first_waiting(self->asks)) != NULL)
@@ -283,7 +229,7 @@ static void send_waiting(struct session *self, struct ask_entry *entry, int64_t 
     self->waiting_bytes -= entry->size;
     if (entry->counts)
         self->sent++;
-    put_pair(self, pair, (struct bytes){0});
+    outgoing_put(self->outgoing, pair, (struct bytes){0});
     asks_free_bytes(entry);
 }
 
@@ -399,18 +345,14 @@ static void beat(struct session *self, int64_t now_at)
     struct bytes body = writer_bytes(&writer);
     if (body.size == 0)
         body.data = NULL;
-    put(self,
-        &(struct header){
-            .command = COMMAND_HEARTBEAT, .id = ++self->beats, .class = CLASS_CRITICAL},
-        body);
+    put_command(self, COMMAND_HEARTBEAT, ++self->beats, body);
     self->beat_at = now_at + self->heartbeat_us;
 }
 
 static void say_cancel(struct session *self, uint64_t id)
 {
     if (self->state == SESSION_UP)
-        put(self, &(struct header){.command = COMMAND_CANCEL, .id = id, .class = CLASS_CRITICAL},
-            (struct bytes){0});
+        put_command(self, COMMAND_CANCEL, id, (struct bytes){0});
 }
 
 /* Of what has not left it is known that nothing was executed. */
@@ -498,7 +440,7 @@ enum status session_ask(struct session *self, const struct header *header, struc
     asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
     self->sent += counts;
     self->counts.asked++;
-    put_pair(self, head, body);
+    outgoing_put(self->outgoing, head, body);
     return STATUS_OK;
 }
 
@@ -540,8 +482,7 @@ void session_say(struct session *self, uint32_t connection, const struct header 
 /* HELLO, and a worker's READY in the same message. Nothing else is there: regreet() saw to it. */
 static void write_greeting(struct session *self, int64_t now_at)
 {
-    assert(self->first == NULL);
-    assert(self->packed.count == 0);
+    assert(outgoing_next(self->outgoing).data == NULL);
     self->greet = false;
     self->connection++;
     self->grants = 0;
@@ -555,24 +496,10 @@ struct bytes session_outgoing(struct session *self, int64_t now_at)
 {
     if (self->greet && now_at >= self->greet_at && self->state == SESSION_GREETING)
         write_greeting(self, now_at);
-    if (self->first != NULL)
-        return (struct bytes){self->first->data, self->first->size};
-    if (self->packed.count == 0)
-        return (struct bytes){0};
-    self->offered = self->packed.size;
-    return (struct bytes){self->packed.data, self->packed.size};
+    return outgoing_next(self->outgoing);
 }
 
 void session_sent(struct session *self)
 {
-    if (self->first == NULL) {
-        assert(self->offered == self->packed.size); /* asked for and sent without a pause */
-        (void)pairs_flush(&self->packed);
-        return;
-    }
-    struct parcel *parcel = self->first;
-    self->first = parcel->next;
-    if (self->first == NULL)
-        self->last = &self->first;
-    free(parcel);
+    outgoing_sent(self->outgoing);
 }
