@@ -75,8 +75,8 @@
 #define LEASES_MAX 32768u /* out at once, of one partition */
 #define PARKED_PER_KEY_MAX 64u
 #define PARKED_MAX 8192u
-#define AFTER_MAX 8u           /* pairs of a session token */
-#define AFTER_PARKED_MAX 1024u /* that wait until a partition covers their token */
+#define AFTER_MAX 8u          /* pairs of a session token */
+#define AFTER_PARKED_MAX 256u /* that wait until a partition covers their token */
 #define STAMPS_MAX 262144u
 #define ORIGINS_MAX 256u
 
