@@ -48,20 +48,12 @@ static bool is_limited(const struct canonical *self, const struct position *at)
     return self->limited && at->sent;
 }
 
-static size_t count_characters(struct bytes text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xc0u) != 0x80;
-    return count;
-}
-
 static bool check_text(struct canonical *self, struct bytes text, const struct position *at)
 {
     if (!cursor_is_utf8(text))
         return refuse(self, &at->place, "text that is not UTF-8");
     if (is_limited(self, at) && text.size > ARGUMENT_TEXT_MAX &&
-        count_characters(text) > ARGUMENT_TEXT_MAX)
+        cursor_characters(text) > ARGUMENT_TEXT_MAX)
         return refuse(self, &at->place, "text too long");
     return true;
 }

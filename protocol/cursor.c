@@ -2,6 +2,7 @@
 #include "protocol/cursor.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define FIXEXT 0xd4u
 
@@ -92,10 +93,22 @@ size_t cursor_measure(struct bytes data)
     return cursor.bad ? 0 : data.size - cursor_left(&cursor);
 }
 
+/* Bytes of ASCII that a text begins with, in steps of eight. */
+static size_t ascii_bytes(struct bytes text)
+{
+    size_t at = 0;
+    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text.data + at, sizeof eight);
+        if ((eight & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    return at;
+}
+
 bool cursor_is_utf8(struct bytes text)
 {
     static const uint32_t least[] = {0, 0x80, 0x800, 0x10000}; /* by bytes that follow the first */
-    for (size_t at = 0; at < text.size;) {
+    for (size_t at = ascii_bytes(text); at < text.size;) {
         unsigned char first = (unsigned char)text.data[at++];
         unsigned more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
         uint32_t point = more == 0 ? first : first & (0x3fu >> more);
@@ -110,6 +123,14 @@ bool cursor_is_utf8(struct bytes text)
             return false;
     }
     return true;
+}
+
+size_t cursor_characters(struct bytes text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++)
+        count += ((unsigned char)text.data[i] & 0xc0u) != 0x80;
+    return count;
 }
 
 char *cursor_put(char *at, unsigned tag, unsigned width, uint64_t number)

@@ -71,6 +71,9 @@ size_t cursor_measure(struct bytes data);
 /* RFC 3629: no overlong form, no surrogate. */
 bool cursor_is_utf8(struct bytes text);
 
+/* Code points of a text that is UTF-8. */
+size_t cursor_characters(struct bytes text);
+
 /* Write a tag and its number, big-endian in width bytes; returns what follows. */
 char *cursor_put(char *at, unsigned tag, unsigned width, uint64_t number);
 

@@ -188,14 +188,6 @@ static size_t space_bytes(struct bytes text)
     return other ? 3 : 0; /* U+1680, U+3000 */
 }
 
-static size_t count_characters(struct bytes text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xc0u) != 0x80;
-    return count;
-}
-
 static enum status refuse(struct fault *ret, const char *reason)
 {
     (void)fault_set(ret, NULL, "%s", reason);
@@ -209,7 +201,7 @@ enum status key_question(enum key_rules rules, struct bytes question, char *out,
     bool apart = false; /* white space since the last character */
     if (!cursor_is_utf8(question))
         return refuse(ret_fault, "text that is not UTF-8");
-    if (count_characters(question) > QUESTION_CHARACTERS_MAX)
+    if (cursor_characters(question) > QUESTION_CHARACTERS_MAX)
         return refuse(ret_fault, "text too long");
     for (size_t at = 0; at < question.size;) {
         struct bytes rest = {question.data + at, question.size - at};

@@ -90,7 +90,12 @@
 #define DEFINITION_NESTING_MAX 32u
 #define CANONICAL_PAIRS_MAX 1024u   /* of all maps that are open at once, defaults among them */
 #define CANONICAL_BYTES_MAX 262144u /* canonical arguments, with defaults */
-#define FAULT_PATH_BYTES_MAX 256u   /* with its 0; so is the reason */
+#define PATTERN_BYTES_MAX 256u
+#define PATTERN_STEPS_MAX 256u  /* of its program; repeats are written out */
+#define PATTERN_RANGES_MAX 128u /* of characters, in all its classes */
+#define PATTERN_NESTING_MAX 16u /* groups in groups */
+#define ENUM_VALUES_MAX 1000u
+#define FAULT_PATH_BYTES_MAX 256u /* with its 0; so is the reason */
 #define FAULT_REASON_BYTES_MAX 256u
 #define QUESTION_CHARACTERS_MAX 10000u
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)

@@ -2,9 +2,12 @@
 #include "protocol/value.h"
 
 #include <assert.h>
+#include <float.h>
 #include <string.h>
 
 #include "protocol/limits.h"
+
+_Static_assert(LDBL_MANT_DIG >= 64, "a long double holds every integer of the wire");
 
 struct bytes bytes_of(const char *text)
 {
@@ -104,6 +107,23 @@ bool value_f64(struct bytes value, double *ret)
     } else {
         return false;
     }
+    return true;
+}
+
+/* A long double has 64 bits at least: no integer and no double loses any. */
+bool value_number(struct bytes value, long double *ret)
+{
+    uint64_t whole;
+    int64_t negative;
+    double real;
+    if (value_u64(value, &whole))
+        *ret = (long double)whole;
+    else if (value_i64(value, &negative))
+        *ret = (long double)negative;
+    else if (value_f64(value, &real))
+        *ret = (long double)real;
+    else
+        return false;
     return true;
 }
 

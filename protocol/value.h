@@ -28,7 +28,8 @@ struct bytes value_find(struct bytes map, const char *key);
 /* Each writes *ret only if it returns true. */
 bool value_u64(struct bytes value, uint64_t *ret);
 bool value_i64(struct bytes value, int64_t *ret);
-bool value_f64(struct bytes value, double *ret); /* of an integer too */
+bool value_f64(struct bytes value, double *ret);         /* of an integer too */
+bool value_number(struct bytes value, long double *ret); /* any number, exactly */
 bool value_bool(struct bytes value, bool *ret);
 bool value_text(struct bytes value, struct bytes *ret); /* UTF-8 is not checked again */
 bool value_blob(struct bytes value, struct bytes *ret);

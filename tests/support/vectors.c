@@ -68,6 +68,53 @@ const char *vectors_name(const json_t *object)
     return name == NULL ? "" : name;
 }
 
+static void pack(const json_t *value, struct writer *writer);
+
+static void pack_members(const json_t *object, struct writer *writer)
+{
+    void *at = json_object_iter((json_t *)(uintptr_t)object);
+    writer_map(writer, json_object_size(object));
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
+        writer_cstr(writer, json_object_iter_key(at));
+        pack(json_object_iter_value(at), writer);
+    }
+}
+
+static void pack(const json_t *value, struct writer *writer)
+{
+    if (json_is_object(value)) {
+        pack_members(value, writer);
+    } else if (json_is_array(value)) {
+        writer_array(writer, json_array_size(value));
+        for (size_t i = 0; i < json_array_size(value); i++)
+            pack(json_array_get(value, i), writer);
+    } else if (json_is_string(value)) {
+        writer_text(writer, (struct bytes){json_string_value(value), json_string_length(value)});
+    } else if (json_is_integer(value)) {
+        writer_i64(writer, json_integer_value(value));
+    } else if (json_is_real(value)) {
+        writer_f64(writer, json_real_value(value));
+    } else if (json_is_boolean(value)) {
+        writer_bool(writer, json_is_true(value));
+    } else {
+        writer_nil(writer);
+    }
+}
+
+struct bytes vectors_pack(const char *json, char *out, size_t size)
+{
+    json_error_t error;
+    struct writer writer;
+    json_t *value = json_loads(json, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    ck_assert_msg(value != NULL, "%s: %s", json, error.text);
+    writer_init(&writer, out, size);
+    pack(value, &writer);
+    json_decref(value);
+    struct bytes bytes = writer_bytes(&writer);
+    ck_assert_ptr_nonnull(bytes.data);
+    return bytes;
+}
+
 void vectors_check_same(const char *name, struct bytes ours, struct bytes theirs)
 {
     ck_assert_msg(ours.size == theirs.size, "%s: %zu bytes, not %zu", name, ours.size, theirs.size);

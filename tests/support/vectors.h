@@ -26,6 +26,11 @@ uint64_t vectors_hash(const json_t *object, const char *member);
 /* The name of a case, for messages. */
 const char *vectors_name(const json_t *object);
 
+/* The MessagePack of a JSON text.
+ *
+ * out  size bytes; what is returned borrows them */
+struct bytes vectors_pack(const char *json, char *out, size_t size);
+
 /* Both are the same bytes, or both absent. */
 void vectors_check_same(const char *name, struct bytes ours, struct bytes theirs);
 
