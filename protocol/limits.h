@@ -39,16 +39,25 @@
 #define WORKER_CREDIT_MAX 1024u /* requests one worker may hold */
 
 /* The broker. */
-#define SLOTS_MAX 32768u          /* requests in flight */
-#define QUEUE_DEPTH_MAX 10000u    /* of them waiting for one role */
-#define QUEUE_BYTES_MAX 67108864u /* their bytes */
-#define DEATHS_MAX 3u             /* workers that may be lost with one request */
-#define ATTEMPTS_MAX 2u           /* STARTED more often, it is not redelivered */
-#define TICK_MS 1                 /* grain of the broker's timers */
-#define BACKEND_BURST_MAX 1024u   /* pairs one turn takes in from workers ... */
-#define FRONTEND_BURST_MAX 512u   /* ... and from clients: finishing comes before admitting */
-#define FRONTEND_US_MAX 500       /* ... for at most so long */
-#define EVENTS_RING 65536u        /* events that can be asked for again */
+#define SLOTS_MAX 32768u           /* requests in flight */
+#define QUEUE_DEPTH_MAX 10000u     /* of them waiting for one role */
+#define QUEUE_BYTES_MAX 67108864u  /* their bytes */
+#define DEATHS_MAX 3u              /* workers that may be lost with one request */
+#define ATTEMPTS_MAX 2u            /* STARTED more often, it is not redelivered */
+#define TICK_MS 1                  /* grain of the broker's timers */
+#define BACKEND_BURST_MAX 1024u    /* pairs one turn takes in from workers ... */
+#define FRONTEND_BURST_MAX 512u    /* ... and from clients: finishing comes before admitting */
+#define FRONTEND_US_MAX 500        /* ... for at most so long */
+#define EVENTS_RING 65536u         /* events that can be asked for again ... */
+#define EVENTS_BYTES_MAX 16777216u /* ... and their bytes */
+#define KEPT_BYTES_MAX 268435456u  /* bytes of all requests in flight */
+#define CLIENT_CREDIT_MAX 16384u   /* requests one client may have without an answer */
+#define OUTBOX_BUFFERS 256u        /* peers for whom something gathers in one turn */
+#define RELAYS_MAX 256u            /* questions that are at an instance */
+#define QUERIES_PER_TURN_MAX 16u   /* that the broker answers; they are dear */
+#define CHUNK_MAX 16u              /* requests one worker gets before the next is chosen ... */
+#define CHUNK_US 100               /* ... and their work in all */
+#define DEADLINE_MS_MAX 300000u    /* what a longer one is cut to */
 
 /* The client library. */
 #define CALLS_MAX ASKS_MAX                /* calls of one handle without an end */
@@ -107,6 +116,8 @@ _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + ALONE_BYTES_MIN <= MESSA
                "what does not travel alone fits an empty buffer");
 _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + PAIR_BODY_BYTES_MAX <= FRAME_BYTES_MAX,
                "the largest lone pair passes libzmq");
+_Static_assert(EVENTS_BYTES_MAX >= 64 * MESSAGE_BYTES_MAX,
+               "the ring holds many of the largest events");
 _Static_assert(3 * QUEUE_DEPTH_MAX <= SLOTS_MAX, "what waits has a slot");
 _Static_assert(FRONTEND_BURST_MAX + MESSAGE_PAIRS_MAX <= QUEUE_DEPTH_MAX,
                "one turn cannot fill a queue, though it finishes the message it has begun");

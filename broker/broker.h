@@ -1,0 +1,110 @@
+/* broker - what happens to each pair. No socket, no clock.
+ *
+ * main.c feeds it messages and time and carries away what it sends; the simulator does the same
+ * with a lossy network and a clock of its own. A turn is
+ *     broker_take() of the backend's messages, broker_tick(), broker_dispatch(),
+ *     broker_take() of the frontend's, broker_dispatch(), broker_flush()
+ * in any number. A point in time (_at) is monotonic microseconds and never goes back from call to
+ * call. */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <zmq.h>
+
+#include "actors/runtime/log.h"
+#include "broker/sessions.h"
+
+struct broker;
+
+/* What it does to the world. No call may come back into the broker. */
+struct broker_outside {
+    void *self;
+
+    /* Carry one message away; never blocks.
+     *
+     * number   of the other side's routing id; never 0
+     * message  moved out on OK, untouched otherwise; the caller closes it
+     * returns  OK; WORKER_LOST: the peer is gone; BUSY_FULL: its pipe is full */
+    enum status (*send)(void *self, enum side side, uint64_t number, zmq_msg_t *message);
+
+    /* Tell everybody. pair: one EVENT; both borrowed for the call. */
+    void (*publish)(void *self, struct bytes topic, struct bytes pair);
+
+    /* A line of the log; NULL: none wanted. */
+    void (*note)(void *self, enum log_event event, const struct log_field *fields, size_t count);
+};
+
+struct broker_config {
+    const char *instance, *frontend, *backend, *events; /* where it is reached; copied */
+    uint64_t generation;   /* random: another process, another number; not 0 */
+    uint64_t view_counter; /* see view.h */
+    uint32_t heartbeat_ms, lease_ms, view_hold_ms, drain_ms;
+    uint32_t client_credit;   /* requests that one client may have without an answer */
+    uint32_t queue_max;       /* that may wait, for each role ... */
+    uint64_t queue_bytes_max; /* ... and their bytes */
+    uint32_t slots_max, sessions_max;
+};
+
+/* As options.def has it, and limits.h; the rest empty. */
+struct broker_config broker_config_default(void);
+
+/* accepted = replied + refused + expired + cancelled + lost + in_flight, at every moment. */
+struct role_counts {
+    uint64_t accepted;                          /* requests read, whatever became of them */
+    uint64_t replied;                           /* by a worker */
+    uint64_t refused, expired, cancelled, lost; /* by the broker */
+    uint64_t in_flight;
+    uint64_t by_status[STATUS_COUNT]; /* all answers; those cancelled with their client too */
+    uint64_t by_class[CLASS_COUNT];   /* dispatched */
+    uint64_t redelivered;             /* had been given to a worker, and waited again */
+    uint64_t stale;                /* replies, and words on requests, that came too late for them */
+    uint64_t queue_us, service_us; /* sums */
+};
+
+struct broker_counts {
+    struct role_counts roles[ROLE_COUNT]; /* ROLE_NONE: what named no role */
+    uint64_t malformed; /* pairs, and ends of messages, that made no sense and were no request */
+    uint64_t strangers; /* messages of peers that have not greeted */
+    uint64_t unsent;    /* pairs whose receiver was gone or full */
+    uint64_t struck;    /* peers sent away for their faults */
+    uint64_t silent;    /* peers that were not heard for too long */
+};
+
+/* All memory is taken here. */
+struct broker *broker_new(const struct broker_config *config, const struct broker_outside *outside,
+                          int64_t now_at);
+void broker_destroy(struct broker **self_p);
+
+/* Take one message in; may move its content out. Returns the pairs that were in it. */
+unsigned broker_take(struct broker *self, enum side side, uint64_t number, zmq_msg_t *message,
+                     int64_t now_at);
+
+/* Do what is due: deadlines, heartbeats, events. */
+void broker_tick(struct broker *self, int64_t now_at);
+
+/* Hand waiting requests to workers, as far as credit goes. */
+void broker_dispatch(struct broker *self, int64_t now_at);
+
+/* End the turn: all that has gathered leaves, a message for each peer. */
+void broker_flush(struct broker *self, int64_t now_at);
+
+/* When the next turn must be, if no message comes before. */
+int64_t broker_due_at(const struct broker *self);
+
+/* Take no more: everybody is told, what waits is refused. */
+void broker_drain(struct broker *self, int64_t now_at);
+bool broker_is_drained(const struct broker *self); /* nothing is in flight any more */
+
+/* What the process takes of its host, for statistics. */
+void broker_set_usage(struct broker *self, uint64_t cpu_us, uint64_t rss_bytes);
+
+const struct broker_counts *broker_counts(const struct broker *self);
+
+/* How full its bounds are, for tests and metrics. */
+struct broker_levels {
+    uint32_t sessions, slots, workers;
+    uint64_t bytes, queued[ROLE_COUNT], queued_bytes[ROLE_COUNT];
+};
+struct broker_levels broker_levels(const struct broker *self);
+
+#endif

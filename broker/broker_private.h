@@ -1,0 +1,177 @@
+/* broker_private - what the files of the broker share, and nobody else.
+ *
+ *   broker.c             start, turn, dispatch of pairs and of timers, what is sent
+ *   broker_requests.c    a request comes: admitted, queued, handed to a worker
+ *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
+ *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
+ *   broker_queries.c     QUERY, ADMIN, INVALIDATE, and questions passed on
+ *   broker_statistics.c  the answers to directory and statistics */
+#ifndef BROKER_BROKER_PRIVATE_H
+#define BROKER_BROKER_PRIVATE_H
+
+#include "broker/broker.h"
+#include "broker/estimates.h"
+#include "broker/events.h"
+#include "broker/list.h"
+#include "broker/outbox.h"
+#include "broker/queues.h"
+#include "broker/relays.h"
+#include "broker/slots.h"
+#include "broker/tenants.h"
+#include "broker/timers.h"
+#include "broker/view.h"
+#include "broker/workers.h"
+
+#define DEAD_BEATS 3u    /* missed ones */
+#define SUSPECT_BEATS 2u /* missed ones */
+#define RETRY_MS 500u    /* when there is nothing to go by */
+#define BEAT_MS 1000     /* of topic members */
+#define FAILURE_BYTES 256u
+
+/* What one timer is about: a slot, a session, a relay, or one of these. */
+#define TIMER_SESSION SLOTS_MAX
+#define TIMER_RELAY (TIMER_SESSION + SESSIONS_MAX)
+#define TIMER_ESTIMATES (TIMER_RELAY + RELAYS_MAX)
+#define TIMER_BEAT (TIMER_ESTIMATES + 1)
+#define TIMER_VIEW (TIMER_BEAT + 1)
+#define TIMER_DRAIN (TIMER_VIEW + 1)
+#define TIMERS (TIMER_DRAIN + 1)
+
+/* What is served through the broker for one role. */
+struct service {
+    struct estimates estimates;
+    uint32_t running;
+    bool credit_came; /* since its parked lanes were looked at */
+    bool idled;       /* its queue was empty at some moment since the last tick of estimates */
+};
+
+struct broker {
+    struct broker_config config;
+    struct broker_outside outside;
+    char instance[NAME_BYTES_MAX + 1];
+    char endpoints[3][ENDPOINT_BYTES_MAX];
+    int64_t now_at, started_at, ticked_at;
+    int64_t grace_at; /* silence before it does not count: this process itself was away */
+    uint64_t cpu_us, rss_bytes;
+    bool draining, more; /* more: a turn ended before all that could go went */
+    unsigned queries_left;
+    uint32_t buried; /* counts peers that were: pointers to one may be stale after */
+
+    struct broker_counts counts;
+    struct sessions *sessions;
+    struct slots *slots;
+    struct queues *queues;
+    struct workers *workers;
+    struct outbox *outbox;
+    struct timers *timers;
+    struct events *events;
+    struct view *view;
+    struct relays relays;
+    struct tenants tenants;
+    struct service services[ROLE_COUNT];
+
+    uint32_t gone_count;
+    uint32_t gone[SESSIONS_MAX]; /* sessions to be buried when the turn ends */
+    struct bytes failures[STATUS_COUNT];
+    char failure_bytes[STATUS_COUNT][FAILURE_BYTES];
+    char answer[PAIR_BODY_BYTES_MAX]; /* of a query, or WELCOME, while it is made */
+    char event[HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + MESSAGE_BYTES_MAX];
+};
+
+/* Where a pair came from. */
+struct source {
+    enum side side;
+    struct peer *peer;
+    zmq_msg_t *message;
+};
+
+typedef void broker_handler(struct broker *self, const struct source *from,
+                            const struct pair *pair);
+
+/* broker.c: what is said. A status above CANCELLED has a failure body. */
+struct verdict {
+    enum status status;
+    uint32_t retry_after_ms;
+    const char *hint; /* for people: what to change; NULL: the status says it all */
+};
+
+/* A header of ours; of a request the class that is not read. */
+struct header broker_header(enum command command, uint64_t id);
+void broker_say(struct broker *self, const struct peer *peer, const struct header *header,
+                struct bytes body);
+/* DISCONNECT, ERROR, or a REPLY to what is no REQUEST. */
+void broker_say_status(struct broker *self, const struct peer *peer, enum command command,
+                       uint64_t id, const struct verdict *verdict);
+/* One that cannot be used: counted, answered if it may be; 16 in 10 s are the end. */
+void broker_reject(struct broker *self, const struct source *from, const struct pair *pair);
+void broker_publish(struct broker *self, const char *topic, enum message_id id, const void *body);
+void broker_publish_bytes(struct broker *self, const char *topic, struct bytes body);
+void broker_note(const struct broker *self, enum log_event event, const struct log_field *fields,
+                 size_t count);
+
+/* broker_requests.c */
+broker_handler broker_on_request;
+bool broker_serves(uint32_t role); /* requests of this role go through the broker */
+void broker_dispatch_role(struct broker *self, enum role role);
+void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
+uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class);
+
+/* broker_replies.c */
+broker_handler broker_on_reply, broker_on_started, broker_on_credit, broker_on_touch,
+    broker_on_cancel;
+/* A REQUEST that has no slot, or none any more. */
+void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
+                   const struct verdict *verdict);
+/* Answer the request in a slot without its worker. It is in no queue any more. */
+void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict);
+void broker_lose_worker(struct broker *self, struct worker *worker);
+void broker_lose_client(struct broker *self, uint32_t client);
+void broker_slot_due(struct broker *self, struct slot *slot);
+
+/* broker_peers.c */
+broker_handler broker_on_hello, broker_on_ready, broker_on_heartbeat, broker_on_drain,
+    broker_on_disconnect, broker_on_nothing;
+void broker_stranger(struct broker *self, enum side side, uint64_t number,
+                     const struct verdict *verdict);
+/* Hear one that has greeted: it lives. */
+void broker_heard(struct broker *self, struct peer *peer);
+void broker_gone(struct broker *self, struct peer *peer); /* bury it when the turn ends */
+void broker_bury(struct broker *self, struct peer *peer);
+/* Say why, and bury. */
+void broker_send_away(struct broker *self, struct peer *peer, enum status status,
+                      const char *reason);
+void broker_peer_due(struct broker *self, struct peer *peer);
+void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
+void broker_goaway(struct broker *self);
+void broker_issue_view(struct broker *self);
+
+/* broker_queries.c */
+broker_handler broker_on_query, broker_on_admin, broker_on_invalidate, broker_on_relayed;
+void broker_end_relay(struct broker *self, struct relay *relay, enum status status);
+void broker_end_relays(struct broker *self, uint32_t session);
+
+/* broker_statistics.c: each writes one body. */
+void broker_write_directory(struct broker *self, struct writer *writer);
+void broker_write_statistics(struct broker *self, struct writer *writer);
+
+static inline struct slot *slot_at_timer(struct broker *self, uint32_t timer)
+{
+    return slots_at(self->slots, timer);
+}
+
+static inline struct worker *worker_of(struct broker *self, const struct peer *peer)
+{
+    return peer->worker == NONE ? NULL : workers_at(self->workers, peer->worker);
+}
+
+static inline struct peer *client_of(struct broker *self, const struct slot *slot)
+{
+    return slot->client == NONE ? NULL : sessions_at(self->sessions, slot->client);
+}
+
+static inline struct lane *lane_of(struct broker *self, const struct slot *slot)
+{
+    return methods_lane(workers_methods(self->workers), slot->place.lane);
+}
+
+#endif

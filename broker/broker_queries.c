@@ -1,0 +1,267 @@
+/* broker_queries - what is asked of the broker itself, or through it of one instance; what
+ * operators tell it; and what origins say is stale. See docs/protocol.md, "Cases, decided". */
+#include "broker/broker_private.h"
+
+#define RELAY_MS 5000u /* of a QUERY that names no deadline */
+#define RELAY_MS_MAX 30000u
+
+static void refuse(struct broker *self, const struct source *from, const struct pair *pair,
+                   enum status status, const char *hint)
+{
+    struct verdict verdict = {.status = status, .hint = hint};
+    if (statuses[status].retry == RETRY_AFTER)
+        verdict.retry_after_ms = RETRY_MS;
+    broker_say_status(self, from->peer, COMMAND_REPLY, pair->header.id, &verdict);
+}
+
+static void reply(struct broker *self, const struct source *from, const struct pair *pair,
+                  struct bytes body)
+{
+    struct header header = broker_header(COMMAND_REPLY, pair->header.id);
+    header.executed = EXECUTED_YES;
+    header.instance = bytes_of(self->instance);
+    broker_say(self, from->peer, &header, body);
+}
+
+static void reply_message(struct broker *self, const struct source *from, const struct pair *pair,
+                          enum message_id id, const void *value)
+{
+    struct bytes body = {0};
+    enum status status = message_encode(id, value, self->answer, sizeof self->answer, &body);
+    assert(status == STATUS_OK);
+    reply(self, from, pair, body);
+}
+
+static void query_directory(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct writer writer;
+    writer_init(&writer, self->answer, sizeof self->answer);
+    broker_write_directory(self, &writer);
+    reply(self, from, pair, writer_bytes(&writer));
+}
+
+static void query_statistics(struct broker *self, const struct source *from,
+                             const struct pair *pair)
+{
+    struct writer writer;
+    writer_init(&writer, self->answer, sizeof self->answer);
+    broker_write_statistics(self, &writer);
+    reply(self, from, pair, writer_bytes(&writer));
+}
+
+static void query_status(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_query_status query;
+    struct msg_request_status answer = {.state = bytes_of("unknown")};
+    if (message_decode(MSG_QUERY_STATUS, pair->body, &query) != STATUS_OK) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "status wants {id}");
+        return;
+    }
+    const struct slot *slot =
+        slots_find_request(self->slots, sessions_index(self->sessions, from->peer), query.id);
+    if (slot != NULL) {
+        answer.state = bytes_of(slot->state == SLOT_QUEUED ? "queued"
+                                : slot->started            ? "started"
+                                                           : "running");
+        answer.attempt = slot->deaths;
+        answer.remains_ms = (uint64_t)((slot->deadline_at - self->now_at) / US_PER_MS);
+    }
+    if (slot != NULL && slot->worker != NONE) {
+        const struct worker *worker = workers_at(self->workers, slot->worker);
+        const struct peer *peer = sessions_at(self->sessions, worker->peer);
+        answer.instance = name_bytes(&peer->instance);
+    }
+    reply_message(self, from, pair, MSG_REQUEST_STATUS, &answer);
+}
+
+static void query_events(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_query_events query;
+    struct writer writer;
+    if (message_decode(MSG_QUERY_EVENTS, pair->body, &query) != STATUS_OK) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "events wants {from}");
+        return;
+    }
+    writer_init(&writer, self->answer, sizeof self->answer);
+    events_write(self->events, query.from, self->config.generation, &writer);
+    reply(self, from, pair, writer_bytes(&writer));
+}
+
+/* A worker of this name; NULL: there is none. */
+static struct worker *find_instance(struct broker *self, struct bytes instance)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct worker *worker = workers_at(self->workers, i);
+        if (worker == NULL)
+            continue;
+        const struct peer *peer = sessions_at(self->sessions, worker->peer);
+        if (bytes_equal(name_bytes(&peer->instance), instance))
+            return worker;
+    }
+    return NULL;
+}
+
+static uint32_t relay_ms(const struct header *header)
+{
+    if (header->deadline_ms == 0)
+        return RELAY_MS;
+    return header->deadline_ms < RELAY_MS_MAX ? header->deadline_ms : RELAY_MS_MAX;
+}
+
+static void query_instance(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_query_instance query;
+    if (message_decode(MSG_QUERY_INSTANCE, pair->body, &query) != STATUS_OK) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "instance wants {instance, method, body}");
+        return;
+    }
+    const struct worker *worker = find_instance(self, query.instance);
+    if (worker == NULL) {
+        refuse(self, from, pair, STATUS_NO_WORKER, "no worker of this name is here");
+        return;
+    }
+    struct relay *relay = relays_add(&self->relays, sessions_index(self->sessions, from->peer),
+                                     pair->header.id, worker->peer);
+    if (relay == NULL) {
+        refuse(self, from, pair, STATUS_BUSY_FULL, NULL);
+        return;
+    }
+    struct header header = broker_header(COMMAND_QUERY, relays_id(&self->relays, relay));
+    header.method = query.method;
+    header.deadline_ms = relay_ms(&pair->header);
+    timers_set(self->timers, TIMER_RELAY + relays_index(&self->relays, relay),
+               self->now_at + header.deadline_ms * US_PER_MS);
+    outbox_put(self->outbox, worker->peer, &header, query.body);
+}
+
+static const struct {
+    const char *method;
+    broker_handler *handler;
+} queries[] = {
+    {"directory", query_directory}, {"statistics", query_statistics}, {"status", query_status},
+    {"events", query_events},       {"instance", query_instance},
+};
+
+/* An answer may take as long as some hundred requests, so that only so many are given in a turn. */
+void broker_on_query(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    size_t i = 0, count = sizeof queries / sizeof queries[0];
+    while (i < count && !bytes_are(pair->header.method, queries[i].method))
+        i++;
+    if (i == count) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST,
+               "there are directory, statistics, status, events and instance");
+    } else if (self->queries_left == 0) {
+        refuse(self, from, pair, STATUS_BUSY_FULL, NULL);
+    } else {
+        self->queries_left--;
+        queries[i].handler(self, from, pair);
+    }
+}
+
+static void forget_relay(struct broker *self, struct relay *relay)
+{
+    timers_clear(self->timers, TIMER_RELAY + relays_index(&self->relays, relay));
+    relay->taken = false;
+}
+
+void broker_end_relay(struct broker *self, struct relay *relay, enum status status)
+{
+    struct verdict verdict = {.status = status};
+    const struct peer *asker = sessions_at(self->sessions, relay->asker);
+    if (statuses[status].retry == RETRY_AFTER)
+        verdict.retry_after_ms = RETRY_MS;
+    if (asker != NULL)
+        broker_say_status(self, asker, COMMAND_REPLY, relay->asker_id, &verdict);
+    forget_relay(self, relay);
+}
+
+/* A session ends: what it has asked, and what it was asked. */
+void broker_end_relays(struct broker *self, uint32_t session)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX; i++) {
+        struct relay *relay = &self->relays.entries[i];
+        if (!relay->taken)
+            continue;
+        if (relay->asker == session)
+            forget_relay(self, relay);
+        else if (relay->worker == session)
+            broker_end_relay(self, relay, STATUS_WORKER_LOST);
+    }
+}
+
+/* The answer to one that was passed on; only from whom it was asked. */
+void broker_on_relayed(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct relay *relay = relays_find(&self->relays, pair->header.id);
+    if (relay == NULL || relay->worker != sessions_index(self->sessions, from->peer)) {
+        self->counts.roles[ROLE_NONE].stale++;
+        return;
+    }
+    struct header header = pair->header;
+    const struct peer *asker = sessions_at(self->sessions, relay->asker);
+    header.id = relay->asker_id;
+    header.credit = 0;
+    if (header.instance.data == NULL)
+        header.instance = name_bytes(&from->peer->instance);
+    if (asker != NULL)
+        broker_say(self, asker, &header, pair->body);
+    forget_relay(self, relay);
+}
+
+static void admin_drain(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_admin_drain drain;
+    if (message_decode(MSG_ADMIN_DRAIN, pair->body, &drain) != STATUS_OK) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "drain wants {instance, deadline_ms}");
+        return;
+    }
+    struct worker *worker = find_instance(self, drain.instance);
+    if (worker == NULL) {
+        refuse(self, from, pair, STATUS_NO_WORKER, "no worker of this name is here");
+        return;
+    }
+    uint64_t deadline_ms = drain.deadline_ms < UINT32_MAX ? drain.deadline_ms : UINT32_MAX;
+    broker_drain_worker(self, worker, (uint32_t)deadline_ms);
+    reply(self, from, pair, (struct bytes){0});
+}
+
+/* On loopback everybody is an operator. */
+void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    if (bytes_are(pair->header.method, "drain"))
+        admin_drain(self, from, pair);
+    else
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "there is drain");
+}
+
+static bool are_tags(struct bytes tags)
+{
+    struct values values = values_over(tags);
+    struct bytes value;
+    uint64_t tag, count = 0;
+    if (value_kind(tags) != KIND_ARRAY)
+        return false;
+    while (values_next(&values, &value)) {
+        count++;
+        if (!value_u64(value, &tag) || count > TAGS_BATCH_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* Told to everybody in the order in which it comes, so in the order of its origin's numbers; when
+ * its REPLY leaves, it is on its way and can be asked for again. */
+void broker_on_invalidate(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_invalidate invalidate;
+    if (message_decode(MSG_INVALIDATE, pair->body, &invalidate) != STATUS_OK ||
+        invalidate.origin.size != SESSION_ID_BYTES || !are_tags(invalidate.tags)) {
+        refuse(self, from, pair, STATUS_BAD_REQUEST, "invalidate wants {origin, tags}");
+        return;
+    }
+    struct msg_event_invalidate event = {
+        .origin = invalidate.origin, .number = pair->header.id, .tags = invalidate.tags};
+    broker_publish(self, "invalidate", MSG_EVENT_INVALIDATE, &event);
+    reply(self, from, pair, (struct bytes){0});
+}

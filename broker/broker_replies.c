@@ -1,0 +1,307 @@
+/* broker_replies - how a request ends: answered by its worker, too late, cancelled, or with its
+ * worker lost. Each ends here and exactly once. See docs/protocol.md, "Liveness". */
+#include "broker/broker_private.h"
+
+/* What became of those that no worker has answered. */
+static uint64_t *count_of(struct role_counts *counts, enum status status)
+{
+    switch (status) {
+    case STATUS_CANCELLED:
+        return &counts->cancelled;
+    case STATUS_DEADLINE_QUEUED:
+    case STATUS_DEADLINE_RUNNING:
+        return &counts->expired;
+    case STATUS_WORKER_LOST:
+    case STATUS_POISON:
+        return &counts->lost;
+    default:
+        return &counts->refused;
+    }
+}
+
+/* What every REPLY to a client carries. One more is granted, as one has ended. */
+static void grant(struct broker *self, struct peer *client, enum role role, struct header *header)
+{
+    client->ended++;
+    header->credit = client->ended + self->config.client_credit;
+    header->admit_level =
+        broker_serves(role) ? queues_admit_level(self->queues, role) : CLASS_SHEDDABLE;
+}
+
+static void answer(struct broker *self, struct peer *client, struct header *header, enum role role,
+                   const struct verdict *verdict)
+{
+    char bytes[CONTROL_BYTES_MAX];
+    struct bytes body = self->failures[verdict->status];
+    header->status = verdict->status;
+    header->retry_after_ms = verdict->retry_after_ms;
+    header->instance = bytes_of(self->instance);
+    grant(self, client, role, header);
+    if (verdict->hint != NULL) {
+        struct msg_failure failure = {.code = bytes_of(statuses[verdict->status].name),
+                                      .message = bytes_of(statuses[verdict->status].text),
+                                      .hint = bytes_of(verdict->hint)};
+        enum status status = message_encode(MSG_FAILURE, &failure, bytes, sizeof bytes, &body);
+        assert(status == STATUS_OK);
+    }
+    broker_say(self, client, header, body);
+}
+
+void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
+                   const struct verdict *verdict)
+{
+    struct header header = broker_header(COMMAND_REPLY, id);
+    struct role_counts *counts = &self->counts.roles[role];
+    header.executed = statuses[verdict->status].executed;
+    counts->by_status[verdict->status]++;
+    (*count_of(counts, verdict->status))++;
+    answer(self, client, &header, role, verdict);
+}
+
+/* Its worker has done with it, or is done with. */
+static void release(struct broker *self, struct slot *slot)
+{
+    assert(slot->state == SLOT_RUNNING);
+    workers_release(workers_at(self->workers, slot->worker));
+    slots_give(self->slots, slot, NONE);
+    self->services[slot->place.role].running--;
+    slot->state = SLOT_QUEUED;
+}
+
+static void leave(struct broker *self, struct slot *slot)
+{
+    if (slot->state == SLOT_RUNNING)
+        release(self, slot);
+    timers_clear(self->timers, slots_index(self->slots, slot));
+    lane_of(self, slot)->waiting--;
+    self->counts.roles[slot->place.role].in_flight--;
+    slots_free(self->slots, slot);
+}
+
+/* How long it waited in all, and how long it has run. */
+static void tell_times(struct broker *self, const struct slot *slot, struct header *header)
+{
+    bool runs = slot->state == SLOT_RUNNING;
+    int64_t sent_at = runs ? slot->dispatched_at : self->now_at;
+    header->queue_us = (uint32_t)(sent_at - slot->arrived_at);
+    if (header->service_us == 0)
+        header->service_us = runs ? (uint32_t)(self->now_at - sent_at) : 0;
+}
+
+/* Of what was begun once nobody is told that it was not executed; of what waits and was not begun,
+ * that it may have been. */
+void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict)
+{
+    struct verdict said = *verdict;
+    struct role_counts *counts = &self->counts.roles[slot->place.role];
+    struct peer *client = client_of(self, slot);
+    struct header header = broker_header(COMMAND_REPLY, slot->client_id);
+    assert(!queues_is_in(self->queues, slots_index(self->slots, slot)));
+    if (slot->begun && statuses[said.status].executed == EXECUTED_NO)
+        said = (struct verdict){.status = STATUS_WORKER_LOST};
+    header.executed = statuses[said.status].executed;
+    if (said.status == STATUS_CANCELLED && slot->state == SLOT_QUEUED && !slot->begun)
+        header.executed = EXECUTED_NO;
+    tell_times(self, slot, &header);
+    counts->by_status[said.status]++;
+    (*count_of(counts, said.status))++;
+    if (client != NULL)
+        answer(self, client, &header, slot->place.role, &said);
+    else
+        self->counts.unsent++;
+    leave(self, slot);
+}
+
+static void learn(struct broker *self, const struct slot *slot, int64_t service_us)
+{
+    struct lane *lane = lane_of(self, slot);
+    struct worker *worker = workers_at(self->workers, slot->worker);
+    int64_t took_us = self->now_at - slot->dispatched_at;
+    if (service_us == 0)
+        service_us = took_us;
+    estimates_reply(&self->services[slot->place.role].estimates, took_us);
+    quantiles_add(&lane->time, took_us);
+    quantiles_add(&lane->service, service_us);
+    worker_learn(worker, service_us, self->now_at);
+}
+
+/* To the client it belongs to, and to no other. */
+static void forward(struct broker *self, const struct source *from, const struct pair *pair,
+                    struct slot *slot)
+{
+    struct peer *client = client_of(self, slot);
+    struct header header = pair->header;
+    if (client == NULL) {
+        self->counts.unsent++;
+        return;
+    }
+    header.id = slot->client_id;
+    if (statuses[header.status].executed == EXECUTED_NO)
+        header.executed = EXECUTED_NO;
+    else if (slot->begun && header.executed == EXECUTED_NO)
+        header.executed = EXECUTED_MAYBE;
+    tell_times(self, slot, &header);
+    grant(self, client, slot->place.role, &header);
+    if (frame_is_moved(from->message, pair) && header.instance.data != NULL) {
+        envelope_patch(zmq_msg_data(from->message), &header);
+        outbox_pass(self->outbox, slot->client, from->message);
+        return;
+    }
+    if (header.instance.data == NULL)
+        header.instance = name_bytes(&from->peer->instance);
+    broker_say(self, client, &header, pair->body);
+}
+
+static void count_reply(struct broker *self, const struct slot *slot, struct worker *worker,
+                        enum status status)
+{
+    struct role_counts *counts = &self->counts.roles[slot->place.role];
+    counts->replied++;
+    counts->by_status[status]++;
+    counts->queue_us += (uint64_t)(slot->dispatched_at - slot->arrived_at);
+    counts->service_us += (uint64_t)(self->now_at - slot->dispatched_at);
+    worker->served++;
+    worker->failed += status == STATUS_INTERNAL;
+}
+
+/* The request of a worker's that this is about; NULL: none of its own, or none any more. */
+static struct slot *find_running(struct broker *self, const struct worker *worker, uint64_t id)
+{
+    struct slot *slot = slots_find_id(self->slots, id);
+    if (slot != NULL && slot->worker == worker_index(self->workers, worker))
+        return slot;
+    self->counts.roles[worker->role].stale++;
+    return NULL;
+}
+
+void broker_on_reply(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    enum status status = pair->header.status;
+    if (worker == NULL) {
+        self->counts.malformed++; /* it has never said READY */
+        return;
+    }
+    if (workers_grant(self->workers, worker, pair->header.credit))
+        self->services[worker->role].credit_came = true;
+    if (relays_is_id(pair->header.id)) {
+        broker_on_relayed(self, from, pair);
+        return;
+    }
+    struct slot *slot = find_running(self, worker, pair->header.id);
+    if (slot == NULL)
+        return;
+    if (statuses[status].executed != EXECUTED_NO)
+        learn(self, slot, pair->header.service_us);
+    if (slot->begun && statuses[status].executed == EXECUTED_NO) {
+        broker_end(self, slot, &(struct verdict){.status = status});
+        return;
+    }
+    forward(self, from, pair, slot);
+    count_reply(self, slot, worker, status);
+    leave(self, slot);
+}
+
+void broker_on_started(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
+    if (slot != NULL)
+        slot->started = true;
+}
+
+void broker_on_credit(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    if (worker != NULL && workers_grant(self->workers, worker, pair->header.credit))
+        self->services[worker->role].credit_came = true;
+}
+
+/* Leases are given, and not looked after yet: a worker that beats is believed. */
+void broker_on_touch(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    if (worker != NULL)
+        (void)find_running(self, worker, pair->header.id);
+}
+
+/* The worker is told that nobody waits any more; what it answers is late. */
+static void call_off(struct broker *self, const struct slot *slot)
+{
+    const struct worker *worker = workers_at(self->workers, slot->worker);
+    struct header header = broker_header(COMMAND_CANCEL, slots_id(self->slots, slot));
+    outbox_put(self->outbox, worker->peer, &header, (struct bytes){0});
+}
+
+static void cancel(struct broker *self, struct slot *slot)
+{
+    if (slot->state == SLOT_RUNNING)
+        call_off(self, slot);
+    else
+        queues_remove(self->queues, slots_index(self->slots, slot));
+    broker_end(self, slot, &(struct verdict){.status = STATUS_CANCELLED});
+}
+
+void broker_on_cancel(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    uint32_t client = sessions_index(self->sessions, from->peer);
+    struct slot *slot = slots_find_request(self->slots, client, pair->header.id);
+    if (slot != NULL)
+        cancel(self, slot);
+    else
+        self->counts.roles[ROLE_NONE].stale++;
+}
+
+/* Nobody is there to be answered: what has not to be done all the same is cancelled, in silence. */
+void broker_lose_client(struct broker *self, uint32_t client)
+{
+    struct slot *slot;
+    while ((slot = slots_first_of_client(self->slots, client)) != NULL) {
+        bool goes_on = slot->flags & FLAG_DETACHED;
+        slots_orphan(self->slots, slot);
+        if (!goes_on)
+            cancel(self, slot);
+    }
+}
+
+/* Its worker is gone. What may have been executed goes out again only if that does no harm. */
+static void outlive_worker(struct broker *self, struct slot *slot)
+{
+    bool harmless = slot->flags & FLAG_IDEMPOTENT && slot->attempt < ATTEMPTS_MAX;
+    release(self, slot);
+    slot->deaths++;
+    if (slot->deaths >= DEATHS_MAX) {
+        broker_end(self, slot, &(struct verdict){.status = STATUS_POISON});
+    } else if (slot->started && !harmless) {
+        broker_end(self, slot, &(struct verdict){.status = STATUS_WORKER_LOST});
+    } else {
+        slot->begun |= slot->started;
+        slot->started = false;
+        slot->attempt += slot->attempt < INT8_MAX;
+        queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
+        self->counts.roles[slot->place.role].redelivered++;
+    }
+}
+
+/* Youngest first, each to the head: so they go out again in the order in which they came. */
+void broker_lose_worker(struct broker *self, struct worker *worker)
+{
+    struct slot *slot;
+    uint32_t index = worker_index(self->workers, worker);
+    while ((slot = slots_last_of_worker(self->slots, index)) != NULL)
+        outlive_worker(self, slot);
+}
+
+/* Its deadline has passed. */
+void broker_slot_due(struct broker *self, struct slot *slot)
+{
+    struct verdict verdict = {.status = STATUS_DEADLINE_QUEUED};
+    if (slot->state == SLOT_RUNNING) {
+        learn(self, slot, 0); /* it took so long at least */
+        call_off(self, slot);
+        verdict.status = STATUS_DEADLINE_RUNNING;
+    } else {
+        queues_remove(self->queues, slots_index(self->slots, slot));
+    }
+    broker_end(self, slot, &verdict);
+}

@@ -1,0 +1,298 @@
+/* broker_requests - a request comes: admitted or refused at once; waits; is handed to a worker.
+ * See docs/load.md, 2 and 3. */
+#include "broker/broker_private.h"
+
+#define REMOVALS_MAX 256u /* requests one dispatch refuses; the rest is the next turn's */
+
+/* What later versions honour, and leaving out would change what the client gets. */
+static const struct {
+    enum flag flag;
+    const char *hint;
+} unserved[] = {
+    {FLAG_MORE, "bodies in several parts are not taken yet: send it in one, of at most 256 KiB"},
+    {FLAG_KEY_ORDER, "order by key is not kept yet: send it without KEY_ORDER"},
+};
+
+/* What a longer deadline is cut to; 0: DEADLINE_MS_MAX. source: docs/load.md, 4 */
+static const uint32_t deadline_caps_ms[ROLE_COUNT] = {[ROLE_DRIVER] = 30000};
+
+static int64_t deadline_us(const struct header *header, enum role role)
+{
+    uint32_t cap_ms = deadline_caps_ms[role] > 0 ? deadline_caps_ms[role] : DEADLINE_MS_MAX;
+    return (header->deadline_ms < cap_ms ? header->deadline_ms : cap_ms) * US_PER_MS;
+}
+
+bool broker_serves(uint32_t role)
+{
+    return role < ROLE_COUNT && role != ROLE_NONE && role != ROLE_BROKER && role != ROLE_CLIENT;
+}
+
+uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class)
+{
+    uint32_t backlog[CLASS_COUNT];
+    for (uint32_t other = 0; other < CLASS_COUNT; other++)
+        backlog[other] = queues_backlog(self->queues, role, (enum request_class)other);
+    int64_t wait_us = estimates_wait_us(&self->services[role].estimates, backlog, class,
+                                        workers_capacity(self->workers, role));
+    if (wait_us > DEADLINE_MS_MAX * US_PER_MS)
+        return DEADLINE_MS_MAX;
+    return (uint32_t)(wait_us / US_PER_MS) + 1;
+}
+
+static struct verdict busy(const struct broker *self, enum status status, enum role role,
+                           enum request_class class)
+{
+    return (struct verdict){.status = status, .retry_after_ms = broker_wait_ms(self, role, class)};
+}
+
+/* Can it be served at all? ret_lane: where. The cheapest questions first. */
+static struct verdict look(struct broker *self, const struct peer *peer,
+                           const struct header *header, uint32_t *ret_lane)
+{
+    for (size_t i = 0; i < sizeof unserved / sizeof unserved[0]; i++)
+        if (header->flags & unserved[i].flag)
+            return (struct verdict){STATUS_BAD_REQUEST, 0, unserved[i].hint};
+    if (header->method.size == 0)
+        return (struct verdict){STATUS_BAD_REQUEST, 0, "a REQUEST names its method"};
+    if (!broker_serves(header->role))
+        return (struct verdict){.status = STATUS_NO_ROLE};
+    enum role role = (enum role)header->role;
+    if (self->draining && peer->role != ROLE_DRIVER) /* a driver's are part of what runs */
+        return (struct verdict){.status = STATUS_DRAINING};
+    if (workers_up(self->workers, role) == 0)
+        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
+    *ret_lane = methods_find(workers_methods(self->workers), role, header->method);
+    if (*ret_lane == NONE)
+        return (struct verdict){.status = STATUS_NO_ROLE};
+    struct crew crew = methods_crew(workers_methods(self->workers), *ret_lane);
+    if (crew_count(&crew) == 0) /* it was served, and may be again */
+        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
+    if (peer->asked - peer->ended > self->config.client_credit)
+        return busy(self, STATUS_BUSY_FULL, role, header->class);
+    return (struct verdict){.status = STATUS_OK};
+}
+
+/* The deadline of a request cannot be kept as things stand. */
+static struct verdict foresee(const struct broker *self, const struct lane *lane,
+                              enum request_class class, int64_t left_us)
+{
+    const struct estimates *estimates = &self->services[lane->role].estimates;
+    int64_t need_us = estimates_need_us(estimates, &lane->time, class);
+    uint32_t wait_ms = broker_wait_ms(self, lane->role, class);
+    if (need_us > left_us)
+        return (struct verdict){.status = STATUS_INFEASIBLE};
+    if ((int64_t)(wait_ms - 1) * US_PER_MS + need_us > left_us)
+        return (struct verdict){.status = STATUS_INFEASIBLE, .retry_after_ms = wait_ms};
+    return (struct verdict){.status = STATUS_OK};
+}
+
+/* Sends the bytes of the slot, which keeps them. */
+static void hand_over(struct broker *self, struct slot *slot, struct worker *worker)
+{
+    assert(slot->state == SLOT_QUEUED);
+    assert(slot->deadline_at - self->now_at >= US_PER_MS);
+    struct service *service = &self->services[slot->place.role];
+    struct header patch = {.command = COMMAND_REQUEST,
+                           .flags = slot->flags,
+                           .id = slots_id(self->slots, slot),
+                           .deadline_ms =
+                               (uint32_t)((slot->deadline_at - self->now_at) / US_PER_MS),
+                           .class = slot->place.class,
+                           .attempt = slot->attempt};
+    slot->state = SLOT_RUNNING;
+    slot->dispatched_at = self->now_at;
+    slots_give(self->slots, slot, worker_index(self->workers, worker));
+    workers_spend(self->workers, worker);
+    service->running++;
+    estimates_sent(&service->estimates, slot->place.class, self->now_at);
+    self->counts.roles[slot->place.role].by_class[slot->place.class]++;
+    slots_send(slot, &patch, self->outbox, worker->peer);
+}
+
+void broker_take_back(struct broker *self, struct slot *slot)
+{
+    assert(slot->state == SLOT_RUNNING);
+    struct worker *worker = workers_at(self->workers, slot->worker);
+    slots_give(self->slots, slot, NONE);
+    workers_unspend(self->workers, worker);
+    self->services[slot->place.role].running--;
+    self->services[slot->place.role].credit_came = true;
+    slot->state = SLOT_QUEUED;
+    queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
+    self->counts.roles[slot->place.role].redelivered++;
+}
+
+/* Make a place in the bounds, at the cost of those who are less important.
+ * returns false: there is none to be made */
+static bool make_room(struct broker *self, const struct place *place)
+{
+    uint32_t victim;
+    if (!queues_shed(self->queues, place->role, place->class, place->bytes, &victim))
+        return false;
+    struct slot *slot = slots_at(self->slots, victim);
+    struct verdict verdict = busy(self, STATUS_BUSY_SHED, place->role, slot->place.class);
+    broker_end(self, slot, &verdict);
+    return true;
+}
+
+static struct slot *take_slot(struct broker *self, const struct source *from,
+                              const struct pair *pair, const struct place *place)
+{
+    uint32_t client = sessions_index(self->sessions, from->peer);
+    struct slot *slot;
+    while (slots_bytes(self->slots) + place->bytes > KEPT_BYTES_MAX)
+        if (!make_room(self, place))
+            return NULL;
+    while ((slot = slots_take(self->slots, client, pair->header.id)) == NULL)
+        if (!make_room(self, place))
+            return NULL;
+    slot->place = *place;
+    slot->flags = pair->header.flags;
+    slot->attempt = pair->header.attempt;
+    slot->arrived_at = self->now_at;
+    lane_of(self, slot)->waiting++;
+    self->counts.roles[place->role].in_flight++;
+    return slot;
+}
+
+/* Nobody waits who could be served, so who can serve this one may have it now. */
+static struct worker *find_idle(struct broker *self, const struct place *place)
+{
+    uint32_t ignored;
+    bool waits = queues_depth(self->queues, place->role) > 0 &&
+                 (self->services[place->role].credit_came ||
+                  queues_peek(self->queues, place->role, &ignored));
+    return waits ? NULL : workers_pick(self->workers, place->lane, self->now_at);
+}
+
+/* Into the queue; if it is full, in the place of those who are less important. */
+static enum status enqueue(struct broker *self, struct slot *slot)
+{
+    uint32_t index = slots_index(self->slots, slot);
+    enum status status;
+    while ((status = queues_push(self->queues, index, &slot->place)) != STATUS_OK)
+        if (!make_room(self, &slot->place))
+            break;
+    return status;
+}
+
+/* A request that could not be placed: as if it had never had a slot. */
+static void undo(struct broker *self, struct slot *slot)
+{
+    lane_of(self, slot)->waiting--;
+    self->counts.roles[slot->place.role].in_flight--;
+    slots_free(self->slots, slot);
+}
+
+static void take_in(struct broker *self, const struct source *from, const struct pair *pair,
+                    struct slot *slot, struct worker *worker)
+{
+    slots_keep(self->slots, slot, pair, from->message);
+    timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
+    if (slot->flags & FLAG_ACK_ACCEPT) {
+        struct header header = broker_header(COMMAND_ACCEPTED, slot->client_id);
+        broker_say(self, from->peer, &header, (struct bytes){0});
+    }
+    if (worker == NULL)
+        return;
+    queues_charge(self->queues, slot->place.role, slot->place.class);
+    hand_over(self, slot, worker);
+}
+
+/* To a worker at once, or into the queue; or why not. */
+static struct verdict place_request(struct broker *self, const struct source *from,
+                                    const struct pair *pair, const struct place *place)
+{
+    const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
+    struct service *service = &self->services[place->role];
+    int64_t left_us = deadline_us(&pair->header, place->role);
+    struct worker *worker = find_idle(self, place);
+    bool probe = estimates_may_probe(&service->estimates, service->running, self->now_at);
+    struct verdict verdict = {.status = STATUS_OK};
+    if (worker == NULL)
+        verdict = foresee(self, lane, place->class, left_us);
+    else if (!probe && left_us < estimates_median_us(&service->estimates, &lane->time))
+        verdict.status = STATUS_INFEASIBLE;
+    if (verdict.status != STATUS_OK)
+        return verdict;
+    struct slot *slot = take_slot(self, from, pair, place);
+    if (slot == NULL)
+        return busy(self, STATUS_BUSY_FULL, place->role, place->class);
+    slot->deadline_at = self->now_at + left_us;
+    if (worker == NULL && enqueue(self, slot) != STATUS_OK) {
+        undo(self, slot);
+        return busy(self, STATUS_BUSY_FULL, place->role, place->class);
+    }
+    take_in(self, from, pair, slot, worker);
+    return verdict;
+}
+
+void broker_on_request(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    const struct header *header = &pair->header;
+    struct place place = {.bytes = (uint32_t)pair->whole.size};
+    place.role = broker_serves(header->role) ? (enum role)header->role : ROLE_NONE;
+    self->counts.roles[place.role].accepted++;
+    from->peer->asked++;
+    struct verdict verdict = look(self, from->peer, header, &place.lane);
+    if (verdict.status == STATUS_OK) {
+        struct tenant *tenant = tenants_find(&self->tenants, header->tenant);
+        place.class = tenant_class(tenant, header->class, self->now_at);
+        verdict = place_request(self, from, pair, &place);
+        if (verdict.status == STATUS_OK)
+            tenant_admitted(tenant, place.class);
+    }
+    if (verdict.status != STATUS_OK)
+        broker_refuse(self, from->peer, header->id, place.role, &verdict);
+}
+
+/* What waits and cannot be in time any more is not sent; unless nothing is, and what forbids it may
+ * be wrong. */
+static enum status check_in_time(const struct broker *self, const struct slot *slot,
+                                 const struct lane *lane)
+{
+    const struct service *service = &self->services[slot->place.role];
+    int64_t left_us = slot->deadline_at - self->now_at;
+    if (left_us < US_PER_MS)
+        return STATUS_DEADLINE_QUEUED;
+    if (left_us >= estimates_need_us(&service->estimates, &lane->time, slot->place.class) ||
+        estimates_may_probe(&service->estimates, service->running, self->now_at))
+        return STATUS_OK;
+    return STATUS_INFEASIBLE;
+}
+
+/* Each pass ends one request's wait, or one worker's credit, or a lane's turn; so it ends. */
+void broker_dispatch_role(struct broker *self, enum role role)
+{
+    uint32_t index, removals = 0;
+    if (queues_depth(self->queues, role) == 0)
+        return;
+    if (self->services[role].credit_came)
+        queues_unpark(self->queues, role);
+    self->services[role].credit_came = false;
+    while (queues_peek(self->queues, role, &index)) {
+        struct slot *slot = slots_at(self->slots, index);
+        struct worker *worker = workers_pick(self->workers, slot->place.lane, self->now_at);
+        if (worker == NULL) {
+            queues_park(self->queues, index);
+            continue;
+        }
+        enum status status = check_in_time(self, slot, lane_of(self, slot));
+        if (status == STATUS_OK) {
+            queues_pop(self->queues, index);
+            hand_over(self, slot, worker);
+            continue;
+        }
+        queues_remove(self->queues, index);
+        struct verdict verdict = {.status = status};
+        if (status == STATUS_INFEASIBLE)
+            verdict.retry_after_ms = broker_wait_ms(self, role, slot->place.class);
+        broker_end(self, slot, &verdict);
+        if (++removals == REMOVALS_MAX) {
+            self->more = true;
+            break;
+        }
+    }
+    if (queues_depth(self->queues, role) == 0)
+        self->services[role].idled = true;
+}

@@ -1,0 +1,324 @@
+/* broker main - sockets, clock, signals, and the bounded turn.
+ *
+ * Two ROUTERs, with an I/O thread each where there are two: fair queueing is per connection, so on
+ * one socket a flood of clients would starve the replies. A turn takes in at most so many pairs a
+ * side, the workers' first, and sends what is ready. ZeroMQ's own queues stay short: waiting
+ * happens where it is counted and shed. Nothing blocks but zmq_poll, after a turn that found
+ * nothing to do.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "actors/runtime/command_line.h"
+#include "actors/runtime/log.h"
+#include "actors/runtime/socket.h"
+#include "actors/runtime/usage.h"
+#include "broker/broker.h"
+
+#define PEER_BYTES 5u                 /* an automatic routing id: a zero byte, then 32 bits */
+#define PEER_MARK ((uint64_t)1 << 32) /* so that no peer is 0 */
+#define CLOCK_EVERY 32u               /* pairs of clients between two looks at the clock */
+#define USAGE_US US_PER_S
+#define EVENTS_HWM 8192       /* for one subscriber; beyond it misses some, sees it, and asks */
+#define SUBSCRIPTIONS_MAX 64u /* taken in in one turn */
+#define LINGER_FRONTEND_MS 1000
+
+struct process {
+    void *context;
+    void *sockets[SIDE_COUNT], *events;
+    char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
+    struct broker *broker;
+    uint64_t foreign; /* messages that are not a routing id of ours and one frame */
+    int64_t usage_at;
+};
+
+static volatile sig_atomic_t stops; /* signals that ask for the end */
+
+static void on_signal(int number)
+{
+    (void)number;
+    stops++;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: it ends the poll */
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+static int64_t clock_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * US_PER_S + time.tv_nsec / 1000;
+}
+
+/* The number of an automatic routing id, which libzmq counts up; 0 of any other. */
+static uint64_t peer_number(const unsigned char *id, int bytes)
+{
+    uint64_t number = PEER_MARK;
+    if (bytes != PEER_BYTES || id[0] != 0)
+        return 0;
+    for (unsigned i = 1; i < PEER_BYTES; i++)
+        number |= (uint64_t)id[i] << 8 * (PEER_BYTES - 1 - i);
+    return number;
+}
+
+/* The next frame of the message being read, if it has one. A signal must not tear a message. */
+static bool receive_more(void *socket, zmq_msg_t *frame)
+{
+    int more = 0;
+    size_t size = sizeof more;
+    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
+    while (more && zmq_msg_recv(frame, socket, 0) < 0)
+        assert(errno == EINTR);
+    return more;
+}
+
+/* Take in one message; returns its cost in pairs, at least 1, or 0: there is none. */
+static unsigned take_one(struct process *self, enum side side, int64_t now_at)
+{
+    unsigned char id[PEER_BYTES];
+    zmq_msg_t message;
+    unsigned frames = 0, pairs = 0;
+    int id_bytes = zmq_recv(self->sockets[side], id, sizeof id, ZMQ_DONTWAIT);
+    if (id_bytes < 0)
+        return 0; /* or a signal: the loop comes round */
+    uint64_t number = peer_number(id, id_bytes);
+    zmq_msg_init(&message);
+    while (receive_more(self->sockets[side], &message))
+        frames++;
+    if (number != 0 && frames == 1)
+        pairs = broker_take(self->broker, side, number, &message, now_at);
+    else
+        self->foreign++;
+    zmq_msg_close(&message);
+    return pairs + 1;
+}
+
+/* Once a ROUTER has taken the routing id, it takes the rest. */
+static enum status send_message(void *outside, enum side side, uint64_t number, zmq_msg_t *message)
+{
+    struct process *self = outside;
+    unsigned char id[PEER_BYTES] = {0};
+    for (unsigned i = 1; i < PEER_BYTES; i++)
+        id[i] = (unsigned char)(number >> 8 * (PEER_BYTES - 1 - i));
+    while (zmq_send(self->sockets[side], id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        if (errno != EINTR)
+            return errno == EAGAIN ? STATUS_BUSY_FULL : STATUS_WORKER_LOST;
+    while (zmq_msg_send(message, self->sockets[side], ZMQ_DONTWAIT) < 0)
+        assert(errno == EINTR);
+    return STATUS_OK;
+}
+
+/* A subscriber that does not keep up misses some; an XPUB never blocks. */
+static void publish(void *outside, struct bytes topic, struct bytes pair)
+{
+    struct process *self = outside;
+    int rc = zmq_send(self->events, topic.data, topic.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    if (rc >= 0)
+        (void)zmq_send(self->events, pair.data, pair.size, ZMQ_DONTWAIT);
+}
+
+static void note(void *outside, enum log_event event, const struct log_field *fields, size_t count)
+{
+    (void)outside;
+    log_write(event, fields, count);
+}
+
+/* Take in until there is nothing more, or a bound is reached. A message begun is finished. */
+static unsigned take_all(struct process *self, enum side side, unsigned burst_max, int64_t until_at)
+{
+    unsigned taken = 0, looked = 0, cost = 1;
+    int64_t now_at = clock_now();
+    while (cost > 0 && taken < burst_max && now_at < until_at) {
+        cost = take_one(self, side, now_at);
+        taken += cost;
+        if (taken - looked < CLOCK_EVERY)
+            continue;
+        looked = taken;
+        now_at = clock_now();
+    }
+    return taken;
+}
+
+/* Who subscribes is libzmq's business; it only wants to be read. */
+static void take_subscriptions(struct process *self)
+{
+    char ignored[1];
+    for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++)
+        if (zmq_recv(self->events, ignored, sizeof ignored, ZMQ_DONTWAIT) < 0)
+            return;
+}
+
+static void look_after_process(struct process *self, int64_t now_at)
+{
+    if (now_at < self->usage_at)
+        return;
+    struct usage usage = usage_read();
+    self->usage_at = now_at + USAGE_US;
+    broker_set_usage(self->broker, usage.cpu_us, usage.resident_bytes);
+    log_flush();
+}
+
+/* Finishing comes before admitting. Returns what was taken in. */
+static unsigned turn(struct process *self)
+{
+    unsigned taken = take_all(self, SIDE_BACKEND, BACKEND_BURST_MAX, INT64_MAX);
+    int64_t now_at = clock_now();
+    broker_tick(self->broker, now_at);
+    broker_dispatch(self->broker, now_at);
+    taken += take_all(self, SIDE_FRONTEND, FRONTEND_BURST_MAX, now_at + FRONTEND_US_MAX);
+    now_at = clock_now();
+    broker_dispatch(self->broker, now_at);
+    broker_flush(self->broker, now_at);
+    take_subscriptions(self);
+    look_after_process(self, now_at);
+    return taken;
+}
+
+/* Sleep until a message comes or something is due. */
+static void sleep_until(struct process *self, int64_t due_at)
+{
+    int64_t left_us = due_at - clock_now();
+    int64_t timeout_ms = left_us > US_PER_S ? 1000 : (left_us + US_PER_MS - 1) / US_PER_MS;
+    zmq_pollitem_t items[] = {{self->sockets[SIDE_BACKEND], 0, ZMQ_POLLIN, 0},
+                              {self->sockets[SIDE_FRONTEND], 0, ZMQ_POLLIN, 0},
+                              {self->events, 0, ZMQ_POLLIN, 0}};
+    if (timeout_ms > 0)
+        (void)zmq_poll(items, 3, timeout_ms);
+}
+
+/* The first signal drains; a second one ends at once. */
+static void run(struct process *self)
+{
+    bool draining = false;
+    while (stops < 2 && !broker_is_drained(self->broker)) {
+        if (stops > 0 && !draining) {
+            draining = true;
+            log_bare(EVENT_DRAINING);
+            broker_drain(self->broker, clock_now());
+        }
+        if (turn(self) == 0)
+            sleep_until(self, broker_due_at(self->broker));
+    }
+    broker_flush(self->broker, clock_now());
+}
+
+static bool open_sockets(struct process *self, const struct settings *settings, int io_threads)
+{
+    static const char *const keys[] = {"frontend", "backend", "events"};
+    char reason[SOCKET_REASON_BYTES];
+    int hwm = EVENTS_HWM;
+    unsigned long second = io_threads > 1 ? 2 : 0, first = io_threads > 1 ? 1 : 0;
+    self->sockets[SIDE_FRONTEND] =
+        socket_open(self->context, ZMQ_ROUTER, LINGER_FRONTEND_MS, first);
+    self->sockets[SIDE_BACKEND] = socket_open(self->context, ZMQ_ROUTER, 0, second);
+    self->events = socket_open(self->context, ZMQ_XPUB, 0, second);
+    zmq_setsockopt(self->events, ZMQ_SNDHWM, &hwm, sizeof hwm);
+    void *sockets[] = {self->sockets[SIDE_FRONTEND], self->sockets[SIDE_BACKEND], self->events};
+    for (size_t i = 0; i < 3; i++) {
+        const char *endpoint = settings_text(settings, "broker", keys[i]);
+        if (socket_bind(sockets[i], endpoint, self->endpoints[i], reason))
+            continue;
+        fprintf(stderr, "fact-broker: %s: %s\n", keys[i], reason);
+        return false;
+    }
+    return true;
+}
+
+static void start(struct process *self, const struct settings *settings, const char *instance)
+{
+    struct broker_config config = broker_config_default();
+    const struct broker_outside outside = {self, send_message, publish, note};
+    config.instance = instance;
+    config.frontend = self->endpoints[SIDE_FRONTEND];
+    config.backend = self->endpoints[SIDE_BACKEND];
+    config.events = self->endpoints[SIDE_COUNT];
+    config.view_counter = (uint64_t)time(NULL);
+    config.heartbeat_ms = (uint32_t)settings_u64(settings, "broker", "heartbeat_ms");
+    config.lease_ms = (uint32_t)settings_u64(settings, "broker", "lease_ms");
+    config.view_hold_ms = (uint32_t)settings_u64(settings, "broker", "view_hold_ms");
+    config.drain_ms = (uint32_t)settings_u64(settings, "broker", "drain_ms");
+    config.client_credit = (uint32_t)settings_u64(settings, "broker", "client_credit");
+    config.queue_max = (uint32_t)settings_u64(settings, "broker", "queue_max");
+    config.queue_bytes_max = settings_u64(settings, "broker", "queue_bytes_max");
+    while (config.generation == 0)
+        if (getrandom(&config.generation, sizeof config.generation, 0) < 0)
+            config.generation = (uint64_t)clock_now() << 20 ^ (uint64_t)getpid();
+    self->broker = broker_new(&config, &outside, clock_now());
+    log_event(EVENT_STARTED, log_text("version", FACT_VERSION), log_u64("pid", (uint64_t)getpid()));
+    log_event(EVENT_LISTENING, log_text("frontend", config.frontend),
+              log_text("backend", config.backend), log_text("events", config.events));
+}
+
+static int io_threads_of(const struct settings *settings)
+{
+    uint64_t wanted = settings_u64(settings, "broker", "io_threads");
+    if (wanted > 0)
+        return (int)wanted;
+    return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
+}
+
+static int serve(const struct settings *settings)
+{
+    struct process self = {.context = zmq_ctx_new()};
+    char made_up[32];
+    const char *instance = settings_text(settings, "broker", "instance");
+    int io_threads = io_threads_of(settings), code = EX_UNAVAILABLE;
+    assert(self.context != NULL);
+    (void)snprintf(made_up, sizeof made_up, "broker-%d", (int)getpid());
+    if (instance[0] == '\0')
+        instance = made_up;
+    log_open("broker", instance, NULL);
+    zmq_ctx_set(self.context, ZMQ_IO_THREADS, io_threads);
+    socket_raise_limits(self.context);
+    if (open_sockets(&self, settings, io_threads)) {
+        start(&self, settings, instance);
+        run(&self);
+        log_event(EVENT_STOPPED, log_u64("drained", broker_is_drained(self.broker)));
+        broker_destroy(&self.broker);
+        code = EX_OK;
+    }
+    socket_close(&self.sockets[SIDE_FRONTEND]);
+    socket_close(&self.sockets[SIDE_BACKEND]);
+    socket_close(&self.events);
+    zmq_ctx_term(self.context);
+    log_flush();
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct program_flag flags[] = {
+        {"--frontend", "broker.frontend", NULL, "EP where those who ask connect"},
+        {"--backend", "broker.backend", NULL, "EP where workers connect"},
+        {"--events", "broker.events", NULL, "EP where numbered events are published"},
+        {NULL, NULL, NULL, NULL}};
+    static const struct program program = {.name = "fact-broker",
+                                           .section = "broker",
+                                           .summary = "admits, queues, dispatches",
+                                           .flags = flags};
+    struct settings *settings = settings_new();
+    enum log_level level = LEVEL_INFO;
+    int code;
+    if (command_line_read(&program, argc, argv, environ, settings, &code)) {
+        const char *name = settings_text(settings, "common", "log_level");
+        if (log_level_find(bytes_of(name), &level))
+            log_set_level(level);
+        catch_signals();
+        code = serve(settings);
+    }
+    settings_destroy(&settings);
+    return code;
+}

@@ -1,0 +1,72 @@
+/* slots - the requests in flight: their bytes until they are answered, and how a reply or their
+ * client finds them. Pure.
+ *
+ * Owns  slots_max slots, taken at start, with room for a small request in each; a larger one is a
+ *       message of its own. A slot is lent until slots_free(). */
+#ifndef BROKER_SLOTS_H
+#define BROKER_SLOTS_H
+
+#include "broker/outbox.h"
+#include "broker/queues.h"
+
+#define SLOT_SMALL_BYTES 256u /* most requests are smaller: no allocation */
+
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING };
+
+struct slot {
+    enum slot_state state;
+    uint32_t generation; /* one up when the slot is freed */
+    uint32_t client;     /* its session; NONE of list.h: it has gone, and left this to be done */
+    uint32_t worker;     /* while RUNNING */
+    uint64_t client_id;
+    int64_t arrived_at, dispatched_at, deadline_at;
+    struct place place; /* in the queues */
+    uint16_t flags;
+    bool started, begun;     /* begun: STARTED by a worker that was lost */
+    uint8_t attempt, deaths; /* deaths: workers lost with it */
+    uint32_t small_size;     /* 0: in message */
+    union {
+        char small[SLOT_SMALL_BYTES];
+        zmq_msg_t message;
+    } pair; /* its bytes in our widths; while not FREE */
+};
+
+struct slots;
+
+/* sessions_max, workers_max: numbers of clients and workers are below them.
+ * generation_first: random, so that a reply to the broker that stood here before finds nothing. */
+struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t workers_max,
+                        uint32_t generation_first);
+void slots_destroy(struct slots **self_p);
+
+/* A free slot, with all zero but its generation; NULL: there is none. */
+struct slot *slots_take(struct slots *self, uint32_t client, uint64_t client_id);
+void slots_free(struct slots *self, struct slot *slot); /* of no worker, in no queue */
+
+/* Keep the bytes of a request: moved out of its message if it may be, else copied. */
+void slots_keep(struct slots *self, struct slot *slot, const struct pair *pair, zmq_msg_t *message);
+
+/* Patch what is kept, and send it. */
+void slots_send(struct slot *slot, const struct header *patch, struct outbox *outbox,
+                uint32_t place);
+
+/* Which worker has it; NONE: none any more. */
+void slots_give(struct slots *self, struct slot *slot, uint32_t worker);
+
+/* Its client is gone, and wants it done all the same. */
+void slots_orphan(struct slots *self, struct slot *slot);
+
+uint64_t slots_id(const struct slots *self, const struct slot *slot); /* towards its worker */
+struct slot *slots_find_id(struct slots *self, uint64_t id);          /* NULL: answered long ago */
+struct slot *slots_find_request(struct slots *self, uint32_t client, uint64_t client_id);
+
+/* The one that came first; the one that was given last. NULL: none. */
+struct slot *slots_first_of_client(struct slots *self, uint32_t client);
+struct slot *slots_last_of_worker(struct slots *self, uint32_t worker);
+
+uint32_t slots_index(const struct slots *self, const struct slot *slot);
+struct slot *slots_at(struct slots *self, uint32_t index);
+uint32_t slots_used(const struct slots *self);
+uint64_t slots_bytes(const struct slots *self); /* kept */
+
+#endif

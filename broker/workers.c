@@ -1,0 +1,303 @@
+/* workers - see workers.h. */
+#include "broker/workers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/list.h"
+
+#define LOOKED_AT_MAX 16u          /* more candidates: two at random */
+#define COST_DECAY_US (10.0 * 1e6) /* tau of the peak. source: Finagle, PeakEwma */
+#define COST_UNKNOWN_US 1e6        /* of one that has something to do and has not answered yet */
+#define CHUNK_CREDIT_PART 4u       /* a chunk is at most so small a part of a worker's credit */
+
+const char *const worker_state_names[WORKER_STATE_COUNT] = {
+    [WORKER_FREE] = "dead",
+    [WORKER_UP] = "up",
+    [WORKER_SUSPECT] = "suspect",
+    [WORKER_DRAINING] = "draining",
+};
+
+struct workers {
+    struct methods *methods;
+    struct crew able; /* up, and with credit */
+    uint64_t seed;
+    uint32_t up[ROLE_COUNT];
+    uint32_t capacity[ROLE_COUNT];
+    uint32_t turn; /* a chunk is one turn's */
+    struct worker entries[WORKERS_MAX];
+};
+
+struct workers *workers_new(uint64_t seed)
+{
+    assert(seed != 0);
+    struct workers *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    self->methods = methods_new();
+    self->seed = seed;
+    return self;
+}
+
+void workers_destroy(struct workers **self_p)
+{
+    assert(self_p != NULL);
+    if (*self_p != NULL)
+        methods_destroy(&(*self_p)->methods);
+    free(*self_p);
+    *self_p = NULL;
+}
+
+struct methods *workers_methods(struct workers *self)
+{
+    return self->methods;
+}
+
+uint32_t worker_index(const struct workers *self, const struct worker *worker)
+{
+    assert(worker >= self->entries);
+    assert(worker < self->entries + WORKERS_MAX);
+    return (uint32_t)(worker - self->entries);
+}
+
+uint32_t worker_credit(const struct worker *worker)
+{
+    return worker->granted - worker->dispatched;
+}
+
+struct worker *workers_at(struct workers *self, uint32_t index)
+{
+    assert(index < WORKERS_MAX);
+    return self->entries[index].state == WORKER_FREE ? NULL : &self->entries[index];
+}
+
+uint32_t workers_up(const struct workers *self, enum role role)
+{
+    return self->up[role];
+}
+
+uint32_t workers_capacity(const struct workers *self, enum role role)
+{
+    return self->capacity[role];
+}
+
+/* Returns whether it can take something now, and could not before. */
+static bool update(struct workers *self, struct worker *worker)
+{
+    uint32_t index = worker_index(self, worker);
+    bool could = crew_has(&self->able, index);
+    bool can = worker->state == WORKER_UP && !worker->choked && worker_credit(worker) > 0;
+    if (can != could)
+        crew_put(&self->able, index, can);
+    return can && !could;
+}
+
+static bool takes_requests(enum worker_state state)
+{
+    return state == WORKER_UP || state == WORKER_SUSPECT;
+}
+
+void workers_set_state(struct workers *self, struct worker *worker, enum worker_state state)
+{
+    uint32_t *up = &self->up[worker->role], *capacity = &self->capacity[worker->role];
+    if (takes_requests(worker->state) && !takes_requests(state)) {
+        (*up)--;
+        *capacity -= worker->concurrency;
+    } else if (!takes_requests(worker->state) && takes_requests(state)) {
+        (*up)++;
+        *capacity += worker->concurrency;
+    }
+    worker->state = state;
+    (void)update(self, worker);
+}
+
+struct worker *workers_add(struct workers *self, uint32_t peer, enum role role, uint32_t credit)
+{
+    struct worker *entry = self->entries;
+    while (entry < self->entries + WORKERS_MAX && entry->state != WORKER_FREE)
+        entry++;
+    if (entry == self->entries + WORKERS_MAX)
+        return NULL;
+    entry->role = role;
+    entry->peer = peer;
+    entry->concurrency = credit;
+    entry->granted = credit;
+    workers_set_state(self, entry, WORKER_UP);
+    return entry;
+}
+
+static void serve_nothing(struct workers *self, struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->methods_count; i++)
+        methods_leave(self->methods, worker->methods[i].lane, worker_index(self, worker));
+    worker->methods_count = 0;
+}
+
+void workers_remove(struct workers *self, struct worker *worker)
+{
+    assert(worker->running == 0);
+    serve_nothing(self, worker);
+    workers_set_state(self, worker, WORKER_FREE);
+    memset(worker, 0, offsetof(struct worker, methods)); /* they are large, and count 0 */
+}
+
+enum status workers_serve(struct workers *self, struct worker *worker, struct bytes methods)
+{
+    struct values values = values_over(methods);
+    struct bytes value;
+    struct msg_method method;
+    serve_nothing(self, worker);
+    while (values_next(&values, &value)) {
+        if (message_decode(MSG_METHOD, value, &method) != STATUS_OK || method.name.size == 0)
+            return STATUS_BAD_REQUEST;
+        uint32_t lane =
+            methods_serve(self->methods, worker->role, method.name, worker_index(self, worker));
+        if (lane == NONE || worker->methods_count == METHODS_MAX)
+            continue;
+        struct served *served = &worker->methods[worker->methods_count++];
+        *served = (struct served){lane, name_of(method.version), method.schema};
+    }
+    return STATUS_OK;
+}
+
+bool workers_grant(struct workers *self, struct worker *worker, uint32_t granted)
+{
+    bool rises = (int32_t)(granted - worker->granted) > 0;
+    if (!rises || granted - worker->dispatched > WORKER_CREDIT_MAX)
+        return false;
+    worker->granted = granted;
+    return update(self, worker);
+}
+
+void workers_spend(struct workers *self, struct worker *worker)
+{
+    assert(worker_credit(worker) > 0);
+    worker->dispatched++;
+    worker->running++;
+    if (worker_credit(worker) == 0)
+        (void)update(self, worker);
+}
+
+void workers_unspend(struct workers *self, struct worker *worker)
+{
+    assert(worker->running > 0);
+    worker->dispatched--;
+    worker->running--;
+    (void)update(self, worker);
+}
+
+void workers_choke(struct workers *self, struct worker *worker)
+{
+    worker->choked = true;
+    (void)update(self, worker);
+}
+
+bool workers_heard(struct workers *self, struct worker *worker)
+{
+    worker->choked = false;
+    return update(self, worker);
+}
+
+/* What a peak has become since: it fades by the clock too, or a worker that was slow once would
+ * never be tried again. */
+static double cost_now(const struct worker *worker, int64_t now_at)
+{
+    return worker->cost_us * COST_DECAY_US / (COST_DECAY_US + (double)(now_at - worker->cost_at));
+}
+
+void workers_release(struct worker *worker)
+{
+    assert(worker->running > 0);
+    worker->running--;
+}
+
+void worker_learn(struct worker *worker, int64_t service_us, int64_t now_at)
+{
+    double took = service_us > 0 ? (double)service_us : 1, faded = cost_now(worker, now_at);
+    double kept = COST_DECAY_US / (COST_DECAY_US + (double)(now_at - worker->cost_at));
+    worker->cost_us = took > faded ? took : worker->cost_us * kept + took * (1 - kept);
+    worker->cost_at = now_at;
+}
+
+/* What the next request would cost here; an unknown worker gets one to be known by. */
+static double score(const struct worker *worker, int64_t now_at)
+{
+    bool known = worker->cost_us > 0;
+    if (!known && worker->running == 0)
+        return 0;
+    double cost = known ? cost_now(worker, now_at) : COST_UNKNOWN_US;
+    return (worker->running + 1) * cost / worker->weight;
+}
+
+/* source: Marsaglia, Xorshift RNGs, 2003 */
+static uint64_t draw(struct workers *self)
+{
+    self->seed ^= self->seed << 13;
+    self->seed ^= self->seed >> 7;
+    self->seed ^= self->seed << 17;
+    return self->seed;
+}
+
+/* Leave two of them, at random. source: Mitzenmacher, The power of two choices, 2001 */
+static struct crew two_of(struct workers *self, struct crew crew, uint32_t count)
+{
+    struct crew two = {{0}};
+    uint32_t first = (uint32_t)(draw(self) % count), second = (uint32_t)(draw(self) % (count - 1));
+    second += second >= first;
+    for (uint32_t i = 0, worker; (worker = crew_next(&crew)) != NONE; i++)
+        if (i == first || i == second)
+            crew_put(&two, worker, true);
+    return two;
+}
+
+static struct worker *best_of(struct workers *self, struct crew crew, int64_t now_at)
+{
+    struct worker *best = NULL;
+    double least = 0;
+    for (uint32_t index; (index = crew_next(&crew)) != NONE;) {
+        struct worker *worker = &self->entries[index];
+        double its = score(worker, now_at);
+        if (best == NULL || its < least || (its <= least && worker->running < best->running)) {
+            best = worker;
+            least = its;
+        }
+    }
+    return best;
+}
+
+/* How many more requests after this one stay with the worker; none with one not known yet. */
+static uint32_t chunk_of(const struct lane *lane, const struct worker *worker)
+{
+    double fit = CHUNK_US / lane->service.p50_us;
+    uint32_t chunk = fit > CHUNK_MAX ? CHUNK_MAX : (uint32_t)fit;
+    uint32_t part = worker_credit(worker) / CHUNK_CREDIT_PART;
+    if (chunk > part)
+        chunk = part;
+    return chunk > 1 && worker->cost_us > 0 ? chunk - 1 : 0;
+}
+
+struct worker *workers_pick(struct workers *self, uint32_t lane_index, int64_t now_at)
+{
+    struct lane *lane = methods_lane(self->methods, lane_index);
+    struct crew crew = methods_crew(self->methods, lane_index);
+    crew = crew_both(&crew, &self->able);
+    if (lane->chunk_left > 0 && lane->chunk_turn == self->turn &&
+        crew_has(&crew, lane->chunk_worker)) {
+        lane->chunk_left--;
+        return &self->entries[lane->chunk_worker];
+    }
+    uint32_t count = crew_count(&crew);
+    if (count > LOOKED_AT_MAX)
+        crew = two_of(self, crew, count);
+    struct worker *best = best_of(self, crew, now_at);
+    if (best == NULL)
+        return NULL;
+    lane->chunk_worker = worker_index(self, best);
+    lane->chunk_turn = self->turn;
+    lane->chunk_left = chunk_of(lane, best);
+    return best;
+}
+
+void workers_end_turn(struct workers *self)
+{
+    self->turn++;
+}
