@@ -110,7 +110,8 @@
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
 #define RESULT_BYTES_MAX 196608u /* a tool's data: one reply carries it and the rest */
 #define SOURCES_MAX 32u
-#define FLOWS_MAX 1024u /* requests one driver works on */
+#define FLOWS_MAX 1024u           /* requests one driver works on */
+#define FLOWS_BYTES_MAX 67108864u /* what it holds for all of them */
 
 _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + ALONE_BYTES_MIN <= MESSAGE_BYTES_MAX,
                "what does not travel alone fits an empty buffer");
