@@ -48,12 +48,20 @@ static bool is_limited(const struct canonical *self, const struct position *at)
     return self->limited && at->sent;
 }
 
+/* A definition may allow a longer text than others. */
+static uint64_t text_max(struct bytes schema)
+{
+    uint64_t own = 0;
+    bool has_own = value_u64(value_find(schema, "maxLength"), &own);
+    return has_own && own > ARGUMENT_TEXT_MAX ? own : ARGUMENT_TEXT_MAX;
+}
+
 static bool check_text(struct canonical *self, struct bytes text, const struct position *at)
 {
     if (!cursor_is_utf8(text))
         return refuse(self, &at->place, "text that is not UTF-8");
     if (is_limited(self, at) && text.size > ARGUMENT_TEXT_MAX &&
-        cursor_characters(text) > ARGUMENT_TEXT_MAX)
+        cursor_characters(text) > text_max(at->schema))
         return refuse(self, &at->place, "text too long");
     return true;
 }

@@ -14,7 +14,7 @@
 
 /* The arguments of a call, with the defaults of their schema filled in, from the outside in: of
  * maps that are there or are defaults themselves. The limits (ARGUMENTS_MAX, ARGUMENT_*_MAX) are on
- * what was sent, before defaults.
+ * what was sent, before defaults; a text's maxLength in the schema may be above ARGUMENT_TEXT_MAX.
  *
  * arguments  as they came, trusted in nothing; data NULL: none, which is {}
  * schema     of the parameters, as registered; size 0: there is none. Not checked against: see

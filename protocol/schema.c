@@ -340,11 +340,21 @@ static bool obeys_required(const struct subject *self, const struct members *mem
     return true;
 }
 
+/* Anything may stand in it: there is nothing to look at, however large it is. */
+static bool takes_anything(struct bytes schema, struct bytes additional)
+{
+    return value_find(schema, "properties").data == NULL &&
+           value_find(schema, "required").data == NULL && additional.data != NULL &&
+           values_count(additional) == 0;
+}
+
 static bool obeys_members(const struct subject *self)
 {
     struct members members;
     struct bytes map = value_find(self->schema, "properties");
     struct values properties = {.left = 0};
+    if (takes_anything(self->schema, additional_schema(self)))
+        return true;
     if (!members_of(self, &members))
         return false;
     for (size_t i = 0; i < members.count; i++) {

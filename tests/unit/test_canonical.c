@@ -192,6 +192,40 @@ START_TEST(a_long_path_is_cut)
 }
 END_TEST
 
+/* {"t": a text of so many bytes} with {"properties": {"t": {"maxLength": own}}}. */
+static enum status with_text(size_t size, uint64_t own)
+{
+    static char out[CANONICAL_BYTES_MAX], input[CANONICAL_BYTES_MAX], rules[128];
+    static const char zeros[2 * ARGUMENT_TEXT_MAX + 1];
+    struct writer writer, schema;
+    struct bytes ours;
+    struct fault fault;
+    writer_init(&writer, input, sizeof input);
+    writer_map(&writer, 1);
+    writer_cstr(&writer, "t");
+    writer_text(&writer, (struct bytes){zeros, size});
+    writer_init(&schema, rules, sizeof rules);
+    writer_map(&schema, 1);
+    writer_cstr(&schema, "properties");
+    writer_map(&schema, 1);
+    writer_cstr(&schema, "t");
+    writer_map(&schema, 1);
+    writer_cstr(&schema, "maxLength");
+    writer_u64(&schema, own);
+    return canonical(writer_bytes(&writer), writer_bytes(&schema), out, &ours, &fault);
+}
+
+/* The larger of the two bounds counts; the schema itself refuses what is over its own. */
+START_TEST(a_definition_may_allow_a_longer_text)
+{
+    ck_assert_int_eq(with_text(ARGUMENT_TEXT_MAX, 5), STATUS_OK);
+    ck_assert_int_eq(with_text(ARGUMENT_TEXT_MAX + 1, 5), STATUS_BAD_REQUEST);
+    ck_assert_int_eq(with_text(2 * ARGUMENT_TEXT_MAX, 2 * ARGUMENT_TEXT_MAX), STATUS_OK);
+    ck_assert_int_eq(with_text(2 * ARGUMENT_TEXT_MAX + 1, 2 * ARGUMENT_TEXT_MAX),
+                     STATUS_BAD_REQUEST);
+}
+END_TEST
+
 START_TEST(absent_arguments_are_an_empty_map)
 {
     static char out[CANONICAL_BYTES_MAX];
@@ -343,6 +377,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_definition_has_the_golden_hash_and_only_equals_share_it);
     tcase_add_loop_test(tcase, a_refusal_names_the_place, 0, sizeof places / sizeof places[0]);
     tcase_add_test(tcase, a_long_path_is_cut);
+    tcase_add_test(tcase, a_definition_may_allow_a_longer_text);
     tcase_add_test(tcase, absent_arguments_are_an_empty_map);
     tcase_add_test(tcase, cut_or_flipped_arguments_are_refused_or_canonical);
     tcase_add_loop_test(tcase, a_definition_may_have_as_many_open_pairs_as_the_bound_and_no_more, 0,

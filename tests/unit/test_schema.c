@@ -375,6 +375,29 @@ START_TEST(an_object_has_as_many_properties_as_the_bound_and_no_more)
 }
 END_TEST
 
+/* What may hold anything is not looked into: a result may be larger than arguments. */
+START_TEST(a_map_of_anything_may_be_larger_than_arguments)
+{
+    char data[4096];
+    struct fault fault;
+    struct bytes over = many_properties(ARGUMENT_PROPERTIES_MAX + 1, data, sizeof data);
+    struct bytes map = value_find(over, "properties");
+    ck_assert_int_eq(schema_validate(map, bytes_of("\x80"), &fault), STATUS_OK);
+    ck_assert_int_eq(schema_validate(map,
+                                     bytes_of("\x81\xb4"
+                                              "additionalProperties\xc3"),
+                                     &fault),
+                     STATUS_OK);
+    ck_assert_int_eq(schema_validate(map, bytes_of("\x81\xa4type\xa6object"), &fault),
+                     STATUS_BAD_REQUEST);
+    ck_assert_int_eq(schema_validate(map,
+                                     bytes_of("\x81\xa8required\x91\xa1"
+                                              "a"),
+                                     &fault),
+                     STATUS_BAD_REQUEST);
+}
+END_TEST
+
 START_TEST(unique_items_are_counted_to_the_bound_and_no_further)
 {
     static char data[8192];
@@ -422,6 +445,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, golden_schemas_are_taken_and_allow_their_arguments);
     tcase_add_loop_test(tcase, cut_or_flipped_schemas_end_in_an_answer, 0, COUNT_OF(cases));
     tcase_add_test(tcase, an_object_has_as_many_properties_as_the_bound_and_no_more);
+    tcase_add_test(tcase, a_map_of_anything_may_be_larger_than_arguments);
     tcase_add_test(tcase, unique_items_are_counted_to_the_bound_and_no_further);
     tcase_add_loop_test(tcase, a_schema_is_as_deep_as_a_definition_and_no_deeper, 0, 2);
     tcase_set_timeout(tcase, 60);
