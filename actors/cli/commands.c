@@ -1,0 +1,104 @@
+/* commands - the one table of everything that the program fact understands. See command.h. */
+#include "actors/cli/demo_data.h"
+#include "actors/cli/verbs.h"
+#include "protocol/limits.h"
+
+#define TIMEOUT_MS_MAX 3600000
+#define PINGS_MAX 1000
+#define PATH_BYTES_MAX 3000
+
+/* clang-format off */
+static const struct cli_option_row options[CLI_OPTION_COUNT] = {
+    [CLI_ENDPOINT]  = {"endpoint", 'e', VALUE_TEXT, "ENDPOINT", "tcp://127.0.0.1:5550", "FACT_ENDPOINT",
+                       1, 4096, "Frontend of a broker; several with commas"},
+    [CLI_OUTPUT]    = {"output", 'o', VALUE_CHOICE, "table|json", "table", "FACT_OUTPUT",
+                       0, 0, "How answers are printed"},
+    [CLI_TIMEOUT]   = {"timeout", 't', VALUE_DURATION, "DURATION", "5s", "FACT_TIMEOUT",
+                       1, TIMEOUT_MS_MAX, "To connect within, and deadline of each request"},
+    [CLI_TENANT]    = {"tenant", 0, VALUE_TEXT, "NAME", NULL, "FACT_TENANT",
+                       1, NAME_BYTES_MAX, "On whose account"},
+    [CLI_USER]      = {"user", 0, VALUE_TEXT, "NAME", NULL, "FACT_USER",
+                       1, NAME_BYTES_MAX, "For which end user"},
+    [CLI_CLASS]     = {"class", 0, VALUE_CHOICE, "critical_plus|critical|sheddable_plus|sheddable",
+                       "critical", "FACT_CLASS",
+                       0, 0, "Importance: the last is refused first"},
+    [CLI_CONFIG]    = {"config", 0, VALUE_TEXT, "FILE", NULL, "FACT_CONFIG",
+                       1, PATH_BYTES_MAX, "fact.yaml"},
+    [CLI_QUIET]     = {"quiet", 'q', VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Print the value alone"},
+    [CLI_HELP]      = {"help", 'h', VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Explain the command"},
+    [CLI_NO_CACHE]  = {"no-cache", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Neither read nor fill the cache"},
+    [CLI_REFRESH]   = {"refresh", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Compute anew, and fill the cache"},
+    [CLI_CACHED]    = {"only-if-cached", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Compute nothing"},
+    [CLI_IDEMPOTENT] = {"idempotent", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Running it twice does no harm: it survives the loss of a worker"},
+    [CLI_COUNT]     = {"count", 'n', VALUE_NUMBER, "N", "3", NULL,
+                       1, PINGS_MAX, "How many"},
+    [CLI_ORIGINS]   = {"origins", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Where each value came from"},
+    [CLI_DIR]       = {"dir", 'd', VALUE_TEXT, "DIR", "./fact-demo", NULL,
+                       1, PATH_BYTES_MAX, "Directory of database and logs; made if need be"},
+    [CLI_COMPANIES] = {"companies", 0, VALUE_NUMBER, "N", "12", NULL,
+                       1, DEMO_COMPANIES_MAX, "Firms in the demo data"},
+    [CLI_DB]        = {"db", 0, VALUE_TEXT, "FILE", NULL, NULL,
+                       1, PATH_BYTES_MAX, "Serve this SQLite file, read-only, instead of demo data"},
+    [CLI_ACTORS]    = {"actors", 0, VALUE_TEXT, "ROLE=N,...", "driver=1,cache_partition=2,tool_executor=1",
+                       NULL, 1, 256, "How many processes of which role"},
+};
+
+static const struct verb verbs[] = {
+    {"query", "TEXT | -", 1, ARGUMENTS_GIVEN_MAX, {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED},
+     "Ask a question in words",
+     "Its answer is exact or none: a question that nothing here can answer ends in \"no data\" and\n"
+     "says why and what there is. With - questions are read from stdin, a line each, and each gets\n"
+     "one line of answer; with -o json one line of JSON.\n\n"
+     "  fact query \"What was the Q1 2025 revenue of all companies?\"\n"
+     "  fact -o json query - < questions.txt", verb_query},
+    {"call", "METHOD [ARGS | @FILE | -]", 1, 2, {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_IDEMPOTENT},
+     "Run a tool with exact arguments, or answer from the cache",
+     "ARGS is a JSON object: given, in a file, or on stdin. What JSON has no word for: {\"$base64\":\n"
+     "\"..\"} bytes, {\"$u64\": \"..\"} an integer above 2^63 - 1.\n\n"
+     "  fact call SQL_QueryReadonly '{\"statement\": \"select count(*) from companies\"}'\n"
+     "  fact call Math_Calculator '{\"expression\": \"2 ^ 10\"}'", verb_call},
+    {"ping", "", 0, 0, {CLI_COUNT},
+     "Measure round trips to the broker", NULL, verb_ping},
+    {"status", "", 0, 0, {0},
+     "Show broker, roles and workers; 2 if something is missing",
+     "Exits with 2 and says why on stderr if a role has no worker, a queue is nearly full, or a\n"
+     "worker is suspect.", verb_status},
+    {"tools list", "", 0, 0, {0},
+     "List the tools that are served now", NULL, verb_tools_list},
+    {"tools show", "NAME", 1, 1, {0},
+     "Show one tool with its schemas", NULL, verb_tools_show},
+    {"config check", "[FILE]", 0, 1, {0},
+     "Check a fact.yaml and the environment",
+     "The file is FILE or --config. Exits with 2 and names line, key and the nearest right key if\n"
+     "something is wrong.", verb_config_check},
+    {"config show", "[FILE]", 0, 1, {CLI_ORIGINS},
+     "Show every setting that would count", NULL, verb_config_show},
+    {"init", "", 0, 0, {CLI_DIR, CLI_COMPANIES},
+     "Write the demo data into DIR/demo.sqlite",
+     "Twice does no harm: rows that are missing are added, nothing is ever changed.", verb_init},
+    {"demo", "", 0, 0, {CLI_DIR, CLI_COMPANIES, CLI_DB, CLI_ACTORS},
+     "Run a whole system in the foreground",
+     "Starts a broker and workers from the same directory as this program, prints a line with role,\n"
+     "instance and pid for each, and \"ready ENDPOINT\" when questions can be asked. Port 0 in\n"
+     "--endpoint means a free one. Logs are in DIR/log. Ends with SIGINT or SIGTERM, within 5 s.\n\n"
+     "  fact demo --endpoint tcp://127.0.0.1:0 --actors driver=2,cache_partition=3\n"
+     "  fact demo --db ~/music.sqlite", verb_demo},
+    {"version", "", 0, 0, {0},
+     "Show the versions of program, protocol and libzmq", NULL, verb_version},
+    {"help", "[COMMAND]", 0, 2, {0},
+     "Explain a command", NULL, verb_help},
+};
+/* clang-format on */
+
+const struct command_table command_table = {
+    .verbs = verbs,
+    .verb_count = sizeof verbs / sizeof verbs[0],
+    .options = options,
+};

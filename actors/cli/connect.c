@@ -1,0 +1,93 @@
+/* connect - see connect.h. */
+#include "actors/cli/connect.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "actors/cli/diagnose.h"
+#include "protocol/value.h"
+
+#define PATIENCE_MS 300 /* then a look whether anybody listens at all */
+#define STEP_MS 1000
+
+enum exit_code exit_code_of(enum status status, struct bytes code)
+{
+    static const unsigned char codes[STATUS_COUNT] = {[STATUS_OK] = CODE_OK,
+                                                      [STATUS_CANCELLED] = CODE_FAILED,
+                                                      [STATUS_BAD_REQUEST] = CODE_INVALID,
+                                                      [STATUS_VERSION] = CODE_REFUSED,
+                                                      [STATUS_UNAUTHENTICATED] = CODE_REFUSED,
+                                                      [STATUS_FORBIDDEN] = CODE_REFUSED,
+                                                      [STATUS_NO_ROLE] = CODE_REFUSED,
+                                                      [STATUS_NO_WORKER] = CODE_REFUSED,
+                                                      [STATUS_BUSY_FULL] = CODE_REFUSED,
+                                                      [STATUS_BUSY_SHED] = CODE_REFUSED,
+                                                      [STATUS_INFEASIBLE] = CODE_REFUSED,
+                                                      [STATUS_RATE_LIMITED] = CODE_REFUSED,
+                                                      [STATUS_CIRCUIT_OPEN] = CODE_REFUSED,
+                                                      [STATUS_DRAINING] = CODE_REFUSED,
+                                                      [STATUS_RETRY_BUDGET] = CODE_REFUSED,
+                                                      [STATUS_DEADLINE_QUEUED] = CODE_UNREACHABLE,
+                                                      [STATUS_DEADLINE_RUNNING] = CODE_UNREACHABLE,
+                                                      [STATUS_WORKER_LOST] = CODE_FAILED,
+                                                      [STATUS_POISON] = CODE_FAILED,
+                                                      [STATUS_DUPLICATE_RUNNING] = CODE_FAILED,
+                                                      [STATUS_TOO_LARGE] = CODE_INVALID,
+                                                      [STATUS_APP_ERROR] = CODE_FAILED,
+                                                      [STATUS_INTERNAL] = CODE_FAILED};
+    if (status == STATUS_APP_ERROR && bytes_are(code, "READONLY_VIOLATION"))
+        return CODE_REFUSED; /* the tool did not even try */
+    return (enum exit_code)codes[status];
+}
+
+/* Greeted or not, say so; a broker that will not have us has said why itself. */
+static enum exit_code report(const struct invocation *invocation, struct fact **handle,
+                             const struct diagnosis *diagnosis)
+{
+    struct fact_peer peer = fact_peer(*handle);
+    if (fact_state(*handle) == FACT_UP)
+        return CODE_OK;
+    if (fact_state(*handle) == FACT_REFUSED)
+        fprintf(invocation->err,
+                "fact: the broker at %s sent us away: %s (%s)\n"
+                "To mend it: use a fact of the same version as the broker; this is %s.\n",
+                peer.endpoint, statuses[peer.refused].name, peer.reason, FACT_VERSION);
+    else
+        diagnosis_print(diagnosis, peer.endpoint, invocation->err);
+    enum exit_code code = fact_state(*handle) == FACT_REFUSED ? CODE_REFUSED : CODE_UNREACHABLE;
+    fact_destroy(handle);
+    return code;
+}
+
+enum exit_code connect_open(const struct invocation *invocation, struct fact **ret)
+{
+    const char *endpoint = invocation->options[CLI_ENDPOINT].text;
+    int64_t timeout_ms = invocation->options[CLI_TIMEOUT].number;
+    struct fact_options options = {.endpoints = endpoint,
+                                   .tenant = invocation->options[CLI_TENANT].text,
+                                   .user = invocation->options[CLI_USER].text};
+    struct diagnosis diagnosis;
+    struct fact *handle = fact_open(&options);
+    if (handle == NULL && errno == EINVAL) {
+        diagnose(endpoint, STEP_MS, &diagnosis);
+        diagnosis_print(&diagnosis, endpoint, invocation->err);
+        return CODE_USAGE;
+    }
+    if (handle == NULL) {
+        fprintf(invocation->err, "fact: cannot open a socket: %s\n", strerror(errno));
+        return CODE_FAILED;
+    }
+    int64_t first_ms = timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS;
+    if (fact_wait_up(handle, first_ms) == STATUS_DEADLINE_QUEUED) {
+        diagnose(fact_peer(handle).endpoint, STEP_MS, &diagnosis);
+        bool hopeless = diagnosis.failed != STEP_COUNT &&
+                        (diagnosis.refused || diagnosis.failed < STEP_CONNECT) &&
+                        strchr(endpoint, ',') == NULL;
+        if (!hopeless && timeout_ms > first_ms)
+            (void)!fact_wait_up(handle, timeout_ms - first_ms);
+    }
+    enum exit_code code = report(invocation, &handle, &diagnosis);
+    if (code == CODE_OK)
+        *ret = handle;
+    return code;
+}

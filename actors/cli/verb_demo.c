@@ -1,0 +1,455 @@
+/* verb_demo - fact demo: a whole system in the foreground.
+ *
+ * One loop over signals, the handle that asks whether all is there, and the times at which
+ * something is started again or given up. Decisions stand in demo_plan. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actors/cli/children.h"
+#include "actors/cli/demo_data.h"
+#include "actors/cli/demo_plan.h"
+#include "actors/cli/document.h"
+#include "actors/cli/verbs.h"
+#include "actors/client/fact.h"
+#include "actors/client/transport.h"
+#include "protocol/message.h"
+
+#define LOOK_US (20 * US_PER_MS) /* how often the broker's log is read, and the directory asked */
+#define UP_US (60 * US_PER_S)    /* all must be there by then */
+#define KILL_US (4 * US_PER_S)   /* after the signal; what is left then is killed */
+#define STAGE_US (1300 * US_PER_MS) /* of the stop: drivers, then workers, then the broker */
+#define STAGES 3u
+#define ASK_MS 2000u
+#define LOG_TAIL_BYTES 2000
+#define LOG_HEAD_BYTES 65536
+
+enum phase { PHASE_BROKER, PHASE_WORKERS, PHASE_READY, PHASE_STOPPING };
+
+struct demo {
+    const struct invocation *invocation;
+    struct demo_plan plan;
+    struct demo_surroundings surroundings;
+    char programs[DEMO_PATH_BYTES], directory[DEMO_PATH_BYTES], database[DEMO_PATH_BYTES];
+    enum phase phase;
+    enum exit_code code;
+    int signals;
+    int64_t now_at, begun_at, look_at, stop_at, stage_at;
+    unsigned stage;
+    struct fact *handle;
+    bool asking; /* a question is under way */
+    char missing[DEMO_REASON_BYTES];
+};
+
+static void stop(struct demo *self, enum exit_code code)
+{
+    if (self->phase == PHASE_STOPPING)
+        return;
+    self->phase = PHASE_STOPPING;
+    self->code = code;
+    self->stop_at = self->stage_at = self->now_at;
+}
+
+static void log_path(const struct demo *self, const struct demo_process *process, char *ret)
+{
+    snprintf(ret, DEMO_PATH_BYTES + 64, "%s/log/%s.log", self->directory, process->instance);
+}
+
+static void start(struct demo *self, struct demo_process *process, bool anew)
+{
+    struct demo_command command;
+    char path[DEMO_PATH_BYTES + 64];
+    demo_command_of(process, &self->surroundings, &command);
+    log_path(self, process, path);
+    process->pid = child_start(command.program, command.arguments, path, anew);
+    process->restart.started_at = self->now_at;
+    if (process->pid != 0) {
+        fprintf(self->invocation->out, "%s %s %d\n", role_name(process->role), process->instance,
+                process->pid);
+        fflush(self->invocation->out);
+        return;
+    }
+    fprintf(self->invocation->err, "fact: %s cannot be started: %s\n", process->instance,
+            strerror(errno));
+    process->start_at = restart_after(&process->restart, self->now_at);
+}
+
+/* The last lines of a process's log, for the eyes. */
+static void show_log(const struct demo *self, const struct demo_process *process)
+{
+    char path[DEMO_PATH_BYTES + 64], text[LOG_TAIL_BYTES + 1];
+    log_path(self, process, path);
+    FILE *log = fopen(path, "re");
+    if (log == NULL)
+        return;
+    if (fseek(log, -LOG_TAIL_BYTES, SEEK_END) != 0)
+        rewind(log);
+    size_t size = fread(text, 1, LOG_TAIL_BYTES, log);
+    fclose(log);
+    text[size] = '\0';
+    const char *lines = size == LOG_TAIL_BYTES ? strchr(text, '\n') : NULL;
+    fprintf(self->invocation->err, "The end of %s:\n%s", path, lines == NULL ? text : lines + 1);
+}
+
+static void on_ended(struct demo *self, struct demo_process *process, int status)
+{
+    char text[64];
+    process->pid = 0;
+    if (self->phase == PHASE_STOPPING)
+        return;
+    child_end_text(status, text, sizeof text);
+    process->start_at = restart_after(&process->restart, self->now_at);
+    bool loops = process->restart.failures >= RESTARTS_LOOP;
+    fprintf(self->invocation->err, "%s ended: %s; started again in %lld ms\n", process->instance,
+            text, (long long)((process->start_at - self->now_at) / US_PER_MS));
+    if (loops && !process->told) {
+        process->told = true;
+        fprintf(self->invocation->err, "crash loop: %s has ended %u times in a row\n",
+                process->instance, process->restart.failures);
+        show_log(self, process);
+    }
+    if (self->phase == PHASE_BROKER || (loops && self->phase == PHASE_WORKERS)) {
+        if (!loops)
+            show_log(self, process);
+        stop(self, CODE_FAILED);
+    }
+}
+
+static void bury(struct demo *self)
+{
+    int status, pid;
+    while ((pid = child_bury(&status)) != 0)
+        for (unsigned i = 0; i < self->plan.count; i++)
+            if (self->plan.processes[i].pid == pid)
+                on_ended(self, &self->plan.processes[i], status);
+}
+
+static void start_what_is_due(struct demo *self)
+{
+    unsigned count = self->phase == PHASE_BROKER ? 1 : self->plan.count;
+    for (unsigned i = 0; i < count && self->phase != PHASE_STOPPING; i++) {
+        struct demo_process *process = &self->plan.processes[i];
+        if (process->pid == 0 && process->start_at <= self->now_at)
+            start(self, process, process->restart.failures == 0);
+    }
+}
+
+/* Look for the broker's endpoints in its log; then the others can start. */
+static void find_endpoints(struct demo *self)
+{
+    static char text[LOG_HEAD_BYTES];
+    char path[DEMO_PATH_BYTES + 64];
+    log_path(self, &self->plan.processes[0], path);
+    FILE *log = fopen(path, "re");
+    size_t size = log == NULL ? 0 : fread(text, 1, sizeof text, log);
+    const char *line = text, *end;
+    if (log != NULL)
+        fclose(log);
+    while (self->phase == PHASE_BROKER &&
+           (end = memchr(line, '\n', size - (size_t)(line - text))) != NULL) {
+        if (demo_endpoints_read((struct bytes){line, (size_t)(end - line)},
+                                &self->surroundings.endpoints))
+            self->phase = PHASE_WORKERS;
+        line = end + 1;
+    }
+    if (self->phase == PHASE_BROKER)
+        return;
+    self->handle = fact_open(&(struct fact_options){
+        .endpoints = self->surroundings.endpoints.frontend, .instance = "demo"});
+    if (self->handle == NULL) {
+        fprintf(self->invocation->err, "fact: cannot connect to %s: %s\n",
+                self->surroundings.endpoints.frontend, strerror(errno));
+        stop(self, CODE_FAILED);
+    }
+}
+
+static void on_answered(void *context, const struct fact_reply *reply)
+{
+    struct demo *self = context;
+    self->asking = false;
+    if (reply->status != STATUS_OK)
+        snprintf(self->missing, sizeof self->missing, "no driver answers: %s",
+                 statuses[reply->status].name);
+    if (reply->status != STATUS_OK || self->phase != PHASE_WORKERS)
+        return;
+    self->phase = PHASE_READY;
+    fprintf(self->invocation->err, "database: %s\nlogs: %s/log\nmore workers: --broker %s\n",
+            self->database, self->directory, self->surroundings.endpoints.backend);
+    fprintf(self->invocation->out, "ready %s\n", self->surroundings.endpoints.frontend);
+    fflush(self->invocation->out);
+}
+
+/* A question that passes driver and tool executor, and costs next to nothing. */
+static void ask_driver(struct demo *self)
+{
+    static const char arguments[] = "\x81\xaa"
+                                    "expression\xa3"
+                                    "1+1";
+    char body[256];
+    struct fact_request request = FACT_REQUEST;
+    struct msg_call call = {.arguments = {arguments, sizeof arguments - 1}};
+    enum status status = message_encode(MSG_CALL, &call, body, sizeof body, &request.body);
+    assert(status == STATUS_OK);
+    request.method = bytes_of("Math_Calculator");
+    request.flags = FLAG_IDEMPOTENT | FLAG_NO_CACHE;
+    request.timeout_ms = ASK_MS;
+    self->asking = fact_submit(self->handle, &request, on_answered, self, NULL) == STATUS_OK;
+}
+
+static void on_directory(void *context, const struct fact_reply *reply)
+{
+    struct demo *self = context;
+    struct msg_directory directory;
+    self->asking = false;
+    if (self->phase != PHASE_WORKERS)
+        return;
+    if (reply->status != STATUS_OK ||
+        message_decode(MSG_DIRECTORY, reply->body, &directory) != STATUS_OK)
+        snprintf(self->missing, sizeof self->missing, "the broker has no directory: %s",
+                 statuses[reply->status].name);
+    else if (demo_is_complete(&self->plan, &directory, self->missing))
+        ask_driver(self);
+}
+
+static void ask_directory(struct demo *self)
+{
+    struct fact_request request = FACT_REQUEST;
+    request.command = COMMAND_QUERY;
+    request.role = ROLE_BROKER;
+    request.method = bytes_of("directory");
+    request.body = (struct bytes){"\x80", 1};
+    request.timeout_ms = ASK_MS;
+    self->asking = fact_submit(self->handle, &request, on_directory, self, NULL) == STATUS_OK;
+}
+
+static void look(struct demo *self)
+{
+    if (self->phase >= PHASE_READY || self->now_at < self->look_at)
+        return;
+    self->look_at = self->now_at + LOOK_US;
+    if (self->phase == PHASE_BROKER)
+        find_endpoints(self);
+    else if (!self->asking)
+        ask_directory(self);
+    if (self->phase != PHASE_STOPPING && self->now_at - self->begun_at > UP_US) {
+        fprintf(self->invocation->err, "fact: not ready after %lld s: %s; see %s/log\n",
+                (long long)(UP_US / US_PER_S),
+                self->phase == PHASE_BROKER ? "the broker does not listen" : self->missing,
+                self->directory);
+        stop(self, CODE_UNREACHABLE);
+    }
+}
+
+/* The stage in which a role is told to end: who asks before those who are asked. */
+static unsigned stage_of(enum role role)
+{
+    return role == ROLE_DRIVER ? 0 : role == ROLE_BROKER ? 2 : 1;
+}
+
+/* Tell the processes of this stage to end, again and again: one may just have started. Returns how
+ * many there are up to this stage. */
+static unsigned end_stage(struct demo *self, unsigned stage, int number)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < self->plan.count; i++) {
+        struct demo_process *process = &self->plan.processes[i];
+        if (process->pid == 0 || stage_of(process->role) > stage)
+            continue;
+        left++;
+        kill(process->pid, number);
+    }
+    return left;
+}
+
+/* True when all have ended. */
+static bool advance_stop(struct demo *self)
+{
+    bool late = self->now_at - self->stop_at >= KILL_US;
+    unsigned left = end_stage(self, late ? STAGES : self->stage, late ? SIGKILL : SIGTERM);
+    while (!late && self->stage + 1 < STAGES &&
+           (left == 0 || self->now_at - self->stage_at >= STAGE_US)) {
+        self->stage++;
+        self->stage_at = self->now_at;
+        left = end_stage(self, self->stage, SIGTERM);
+    }
+    return left == 0;
+}
+
+static void take_signals(struct demo *self)
+{
+    struct signalfd_siginfo info;
+    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            continue; /* bury() looks anyway */
+        if (self->phase == PHASE_STOPPING)
+            self->stop_at = self->now_at - KILL_US; /* asked twice: at once */
+        stop(self, CODE_OK);
+    }
+}
+
+static int64_t due_at(const struct demo *self)
+{
+    if (self->phase == PHASE_STOPPING)
+        return self->now_at + LOOK_US;
+    int64_t due_at = self->phase < PHASE_READY ? self->look_at : INT64_MAX;
+    for (unsigned i = 0; i < self->plan.count; i++)
+        if (self->plan.processes[i].pid == 0 && self->plan.processes[i].start_at < due_at)
+            due_at = self->plan.processes[i].start_at;
+    return self->phase == PHASE_BROKER ? self->look_at : due_at;
+}
+
+static void sleep_until(struct demo *self, int64_t until_at)
+{
+    struct pollfd items[2] = {{.fd = self->signals, .events = POLLIN}, {.fd = -1}};
+    int64_t left_ms = (until_at - transport_now_at() + US_PER_MS - 1) / US_PER_MS;
+    if (self->handle != NULL)
+        items[1] = (struct pollfd){.fd = fact_descriptor(self->handle), .events = POLLIN};
+    if (until_at == INT64_MAX)
+        left_ms = -1;
+    else if (left_ms < 0)
+        left_ms = 0;
+    (void)poll(items, 2, (int)left_ms);
+}
+
+static void run(struct demo *self)
+{
+    bool ended = false;
+    self->begun_at = transport_now_at();
+    while (!ended) {
+        self->now_at = transport_now_at();
+        bury(self);
+        take_signals(self);
+        if (self->phase == PHASE_STOPPING) {
+            ended = advance_stop(self);
+        } else {
+            start_what_is_due(self);
+            look(self);
+        }
+        if (self->handle != NULL)
+            fact_process(self->handle);
+        if (!ended)
+            sleep_until(self, due_at(self));
+    }
+    fact_destroy(&self->handle);
+}
+
+static bool make_directory(const char *path, FILE *err)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return true;
+    fprintf(err, "fact: %s: %s\n", path, strerror(errno));
+    return false;
+}
+
+/* A database of the user's own is looked at, so that a wrong name is told here. */
+static enum exit_code check_database(const char *path, FILE *err)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        fprintf(err, "fact: --db %s: %s\n", path, strerror(errno));
+        return CODE_INVALID;
+    }
+    size_t size = fread(head, 1, sizeof head, file);
+    bool readable = !ferror(file);
+    fclose(file);
+    if (readable && (size == 0 || (size == sizeof head && memcmp(head, magic, size) == 0)))
+        return CODE_OK;
+    fprintf(err, "fact: --db %s: %s\n", path, readable ? "no SQLite database" : strerror(errno));
+    return CODE_INVALID;
+}
+
+static enum exit_code prepare_database(struct demo *self)
+{
+    FILE *err = self->invocation->err;
+    const char *given = self->invocation->options[CLI_DB].text;
+    char path[DEMO_PATH_BYTES + 32], reason[512];
+    snprintf(path, sizeof path, "%s", given);
+    self->surroundings.database_name = "main";
+    if (given == NULL) {
+        unsigned companies = (unsigned)self->invocation->options[CLI_COMPANIES].number;
+        snprintf(path, sizeof path, "%s/demo.sqlite", self->directory);
+        self->surroundings.database_name = "demo";
+        enum status status = demo_data_write(path, companies, reason, sizeof reason);
+        if (status != STATUS_OK) {
+            fprintf(err, "fact: %s\n", reason);
+            return status == STATUS_BAD_REQUEST ? CODE_INVALID : CODE_FAILED;
+        }
+    }
+    enum exit_code code = check_database(path, err);
+    if (code == CODE_OK && realpath(path, self->database) == NULL) {
+        fprintf(err, "fact: %s: %s\n", path, strerror(errno));
+        code = CODE_INVALID;
+    }
+    self->surroundings.database = self->database;
+    return code;
+}
+
+/* Directories and paths. */
+static enum exit_code prepare(struct demo *self)
+{
+    const struct invocation *invocation = self->invocation;
+    char reason[DEMO_REASON_BYTES], path[DEMO_PATH_BYTES + 32];
+    if (!demo_plan_init(&self->plan, invocation->options[CLI_ACTORS].text, reason)) {
+        fprintf(invocation->err, "fact: %s\n", reason);
+        return CODE_USAGE;
+    }
+    if (!demo_endpoints_from(invocation->options[CLI_ENDPOINT].text,
+                             &self->surroundings.endpoints)) {
+        fprintf(invocation->err,
+                "fact: --endpoint %s: fact demo wants one tcp://HOST:PORT, with a port of 0 to "
+                "65533\n",
+                invocation->options[CLI_ENDPOINT].text);
+        return CODE_USAGE;
+    }
+    ssize_t size = readlink("/proc/self/exe", self->programs, sizeof self->programs - 1);
+    char *slash = size > 0 ? strrchr(self->programs, '/') : NULL;
+    assert(slash != NULL);
+    *slash = '\0';
+    self->surroundings.programs = self->programs;
+    self->surroundings.config = invocation->options[CLI_CONFIG].text;
+    if (!make_directory(invocation->options[CLI_DIR].text, invocation->err) ||
+        realpath(invocation->options[CLI_DIR].text, self->directory) == NULL)
+        return CODE_FAILED;
+    snprintf(path, sizeof path, "%s/log", self->directory);
+    return make_directory(path, invocation->err) ? prepare_database(self) : CODE_FAILED;
+}
+
+/* Before the first thread, so that all inherit it. */
+static int block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN); /* whoever read our lines may be gone */
+    return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+enum exit_code verb_demo(const struct invocation *invocation)
+{
+    struct demo *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    self->invocation = invocation;
+    enum exit_code code = prepare(self);
+    if (code == CODE_OK) {
+        self->signals = block_signals();
+        assert(self->signals >= 0);
+        run(self);
+        close(self->signals);
+        code = self->code;
+    }
+    free(self);
+    return code;
+}

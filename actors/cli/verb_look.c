@@ -1,0 +1,301 @@
+/* verb_look - fact ping and fact status: what the broker says of itself and its workers. */
+#include <assert.h>
+#include <string.h>
+
+#include "actors/cli/connect.h"
+#include "actors/cli/document.h"
+#include "actors/cli/json.h"
+#include "actors/cli/table.h"
+#include "actors/cli/verbs.h"
+
+#define PROBLEMS_MAX 64u
+#define PROBLEM_BYTES 160u
+
+/* Ask the broker; a failure is said on stderr. */
+static enum exit_code ask_broker(const struct invocation *invocation, struct fact *handle,
+                                 const char *method, struct bytes body, struct fact_reply *ret)
+{
+    uint32_t timeout_ms = (uint32_t)invocation->options[CLI_TIMEOUT].number;
+    struct msg_failure failure;
+    enum status status = fact_query(handle, method, body, timeout_ms, ret);
+    if (status == STATUS_OK)
+        return CODE_OK;
+    if (message_decode(MSG_FAILURE, ret->body, &failure) != STATUS_OK)
+        failure = (struct msg_failure){.code = bytes_of(statuses[status].name),
+                                       .message = bytes_of(statuses[status].text)};
+    fprintf(invocation->err, "fact: %s: %.*s: %.*s\n", method, (int)failure.code.size,
+            failure.code.data, (int)failure.message.size, failure.message.data);
+    return exit_code_of(status, failure.code);
+}
+
+/* Print a document whole; false: tables are wanted. */
+static bool print_json(const struct invocation *invocation, const struct document *document)
+{
+    if (invocation->options[CLI_OUTPUT].number != OUTPUT_JSON)
+        return false;
+    json_print(document_value(document), invocation->out);
+    fputc('\n', invocation->out);
+    return true;
+}
+
+static enum exit_code ping(const struct invocation *invocation, struct fact *handle,
+                           struct document *document)
+{
+    struct fact_reply reply;
+    struct fact_peer peer = fact_peer(handle);
+    struct writer *writer = &document->writer;
+    int64_t count = invocation->options[CLI_COUNT].number;
+    enum exit_code code = CODE_OK;
+    writer_map(writer, 4);
+    put_text(writer, "endpoint", bytes_of(peer.endpoint));
+    put_text(writer, "instance", bytes_of(peer.instance));
+    put_u64(writer, "generation", peer.generation);
+    writer_cstr(writer, "rounds");
+    writer_array(writer, (size_t)count);
+    for (int64_t i = 0; i < count && code == CODE_OK; i++) {
+        /* {id: 0}: no request has this number, so there is nothing to look up. */
+        code =
+            ask_broker(invocation, handle, "status", (struct bytes){"\x81\xa2id\x00", 5}, &reply);
+        writer_map(writer, 2);
+        put_u64(writer, "number", (uint64_t)i + 1);
+        put_u64(writer, "round_trip_us", (uint64_t)reply.total_us);
+    }
+    return code;
+}
+
+enum exit_code verb_ping(const struct invocation *invocation)
+{
+    static const struct column columns[] = {{"NUMBER", "number", CELL_PLAIN},
+                                            {"ROUND TRIP", "round_trip_us", CELL_US}};
+    struct fact *handle;
+    struct document document;
+    enum exit_code code = connect_open(invocation, &handle);
+    if (code != CODE_OK)
+        return code;
+    document_init(&document);
+    code = ping(invocation, handle, &document);
+    if (code == CODE_OK && !print_json(invocation, &document)) {
+        struct bytes value = document_value(&document);
+        struct bytes instance = {0}, endpoint = {0};
+        (void)value_text(value_find(value, "instance"), &instance);
+        (void)value_text(value_find(value, "endpoint"), &endpoint);
+        fprintf(invocation->out, "%.*s at %.*s\n", (int)instance.size, instance.data,
+                (int)endpoint.size, endpoint.data);
+        table_print(value_find(value, "rounds"), columns, 2, invocation->out);
+    }
+    document_fini(&document);
+    fact_destroy(&handle);
+    return code;
+}
+
+/* What is wrong, in words, as it is found. */
+struct problems {
+    unsigned count;
+    char texts[PROBLEMS_MAX][PROBLEM_BYTES];
+};
+
+static void problems_add(struct problems *self, const char *form, const char *name, double number)
+{
+    if (self->count < PROBLEMS_MAX)
+        snprintf(self->texts[self->count++], PROBLEM_BYTES, form, name, number);
+}
+
+static double mean(uint64_t sum, uint64_t count)
+{
+    return count == 0 ? 0 : (double)sum / (double)count;
+}
+
+static void put_role(struct writer *writer, const struct msg_role_statistics *row)
+{
+    writer_map(writer, 22);
+    put_text(writer, "role", bytes_of(role_name(row->role)));
+    put_u64(writer, "workers_up", row->workers_up);
+    put_u64(writer, "credit", row->credit);
+    put_u64(writer, "in_flight", row->in_flight);
+    put_u64(writer, "queued", row->queued);
+    put_u64(writer, "queue_max", row->queue_max);
+    put_u64(writer, "queued_bytes", row->queued_bytes);
+    put_u64(writer, "head_age_us", row->head_age_us);
+    put_u64(writer, "accepted", row->accepted);
+    put_u64(writer, "replied", row->replied);
+    put_u64(writer, "refused", row->refused);
+    put_u64(writer, "expired", row->expired);
+    put_u64(writer, "cancelled", row->cancelled);
+    put_u64(writer, "lost", row->lost);
+    put_u64(writer, "redelivered", row->redelivered);
+    put_u64(writer, "stale_replies", row->stale_replies);
+    put_f64(writer, "mean_queue_us", mean(row->queue_us, row->replied));
+    put_f64(writer, "mean_service_us", mean(row->service_us, row->replied));
+    put_u64(writer, "admit_level", row->admit_level);
+    put_value(writer, "by_status", row->by_status);
+    put_value(writer, "by_class", row->by_class);
+    put_u64(writer, "queue_used_percent",
+            row->queue_max == 0 ? 0 : row->queued * 100 / row->queue_max);
+}
+
+static void put_roles(struct writer *writer, struct bytes list, struct problems *problems)
+{
+    static const enum role needed[] = {ROLE_DRIVER, ROLE_CACHE_PARTITION, ROLE_TOOL_EXECUTOR};
+    struct values values = values_over(list);
+    struct msg_role_statistics row;
+    struct bytes element;
+    bool up[ROLE_COUNT] = {false};
+    writer_cstr(writer, "roles");
+    writer_array(writer, values_count(list));
+    while (values_next(&values, &element)) {
+        if (message_decode(MSG_ROLE_STATISTICS, element, &row) != STATUS_OK) {
+            writer_nil(writer);
+            continue;
+        }
+        put_role(writer, &row);
+        if (row.role < ROLE_COUNT)
+            up[row.role] = row.workers_up > 0;
+        if (row.queued * 10 >= row.queue_max * 9 && row.queued > 0)
+            problems_add(problems, "the queue of %s is nearly full: %.0f wait", role_name(row.role),
+                         (double)row.queued);
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!up[needed[i]])
+            problems_add(problems, "no worker of role %s is up", role_name(needed[i]), 0);
+}
+
+static void put_workers(struct writer *writer, struct bytes list, struct problems *problems)
+{
+    struct values values = values_over(list);
+    struct msg_worker_statistics row;
+    struct bytes element;
+    writer_cstr(writer, "workers");
+    writer_array(writer, values_count(list));
+    while (values_next(&values, &element)) {
+        if (message_decode(MSG_WORKER_STATISTICS, element, &row) != STATUS_OK) {
+            writer_nil(writer);
+            continue;
+        }
+        writer_map(writer, 15);
+        put_text(writer, "instance", row.instance);
+        put_text(writer, "role", bytes_of(role_name(row.role)));
+        put_text(writer, "state", row.state);
+        put_u64(writer, "pid", row.pid);
+        put_text(writer, "version", row.version);
+        put_text(writer, "endpoint", row.endpoint);
+        put_u64(writer, "concurrency", row.concurrency);
+        put_u64(writer, "in_flight", row.in_flight);
+        put_u64(writer, "served", row.served);
+        put_u64(writer, "failed", row.failed);
+        put_u64(writer, "service_us", row.service_us);
+        put_u64(writer, "seen_ms", row.seen_ms);
+        put_u64(writer, "cpu_us", row.cpu);
+        put_u64(writer, "rss_bytes", row.rss);
+        put_u64(writer, "loop_lag_us", row.loop_lag_us);
+        if (bytes_are(row.state, "suspect") || bytes_are(row.state, "ejected")) {
+            char name[NAME_BYTES_MAX + 1];
+            snprintf(name, sizeof name, "%.*s", (int)row.instance.size, row.instance.data);
+            problems_add(problems, "%s is suspect or ejected, seen %.0f ms ago", name,
+                         (double)row.seen_ms);
+        }
+    }
+}
+
+static void put_broker(struct writer *writer, const struct msg_statistics *row,
+                       const char *endpoint)
+{
+    writer_cstr(writer, "broker");
+    writer_map(writer, 15);
+    put_text(writer, "instance", row->instance);
+    put_text(writer, "endpoint", bytes_of(endpoint));
+    put_text(writer, "version", row->version);
+    put_u64(writer, "generation", row->generation);
+    put_u64(writer, "uptime_us", row->uptime_us);
+    put_u64(writer, "sessions", row->sessions);
+    put_u64(writer, "slots", row->slots);
+    put_u64(writer, "slots_max", row->slots_max);
+    put_u64(writer, "bytes", row->bytes);
+    put_u64(writer, "bytes_max", row->bytes_max);
+    put_u64(writer, "malformed", row->malformed);
+    put_u64(writer, "unsent", row->unsent);
+    put_u64(writer, "events", row->events);
+    put_u64(writer, "cpu_us", row->cpu);
+    put_u64(writer, "rss_bytes", row->rss);
+}
+
+static void status_document(struct writer *writer, const struct msg_statistics *row,
+                            const char *endpoint, struct problems *problems)
+{
+    writer_map(writer, 5);
+    put_broker(writer, row, endpoint);
+    put_roles(writer, row->roles, problems);
+    put_workers(writer, row->workers, problems);
+    put_bool(writer, "healthy", problems->count == 0);
+    writer_cstr(writer, "problems");
+    writer_array(writer, problems->count);
+    for (unsigned i = 0; i < problems->count; i++)
+        writer_cstr(writer, problems->texts[i]);
+}
+
+static void status_print(struct bytes document, FILE *out)
+{
+    static const struct column roles[] = {
+        {"ROLE", "role", CELL_PLAIN},           {"UP", "workers_up", CELL_PLAIN},
+        {"QUEUED", "queued", CELL_PLAIN},       {"IN FLIGHT", "in_flight", CELL_PLAIN},
+        {"ACCEPTED", "accepted", CELL_PLAIN},   {"REPLIED", "replied", CELL_PLAIN},
+        {"REFUSED", "refused", CELL_PLAIN},     {"EXPIRED", "expired", CELL_PLAIN},
+        {"CANCELLED", "cancelled", CELL_PLAIN}, {"LOST", "lost", CELL_PLAIN},
+        {"QUEUE", "mean_queue_us", CELL_US},    {"SERVICE", "mean_service_us", CELL_US}};
+    static const struct column workers[] = {
+        {"INSTANCE", "instance", CELL_PLAIN},   {"ROLE", "role", CELL_PLAIN},
+        {"STATE", "state", CELL_PLAIN},         {"PID", "pid", CELL_PLAIN},
+        {"SERVED", "served", CELL_PLAIN},       {"FAILED", "failed", CELL_PLAIN},
+        {"IN FLIGHT", "in_flight", CELL_PLAIN}, {"OF", "concurrency", CELL_PLAIN},
+        {"SERVICE", "service_us", CELL_US},     {"SEEN", "seen_ms", CELL_MS},
+        {"MEMORY", "rss_bytes", CELL_BYTES}};
+    static const struct column brokers[] = {
+        {"BROKER", "instance", CELL_PLAIN},   {"ENDPOINT", "endpoint", CELL_PLAIN},
+        {"VERSION", "version", CELL_PLAIN},   {"UP FOR", "uptime_us", CELL_US},
+        {"SESSIONS", "sessions", CELL_PLAIN}, {"SLOTS", "slots", CELL_PLAIN},
+        {"OF", "slots_max", CELL_PLAIN},      {"MALFORMED", "malformed", CELL_PLAIN},
+        {"MEMORY", "rss_bytes", CELL_BYTES}};
+    char one[4096];
+    struct writer writer; /* a table of one row */
+    writer_init(&writer, one, sizeof one);
+    writer_array(&writer, 1);
+    writer_raw(&writer, value_find(document, "broker"));
+    table_print(writer_bytes(&writer), brokers, sizeof brokers / sizeof brokers[0], out);
+    fputc('\n', out);
+    table_print(value_find(document, "roles"), roles, sizeof roles / sizeof roles[0], out);
+    fputc('\n', out);
+    table_print(value_find(document, "workers"), workers, sizeof workers / sizeof workers[0], out);
+}
+
+static enum exit_code show_status(const struct invocation *invocation, struct fact *handle)
+{
+    struct fact_reply reply;
+    struct msg_statistics row;
+    struct problems problems = {0};
+    struct document document;
+    enum exit_code code = ask_broker(invocation, handle, "statistics", (struct bytes){0}, &reply);
+    if (code != CODE_OK)
+        return code;
+    if (message_decode(MSG_STATISTICS, reply.body, &row) != STATUS_OK) {
+        fputs("fact: the broker's statistics make no sense to this version\n", invocation->err);
+        return CODE_FAILED;
+    }
+    document_init(&document);
+    status_document(&document.writer, &row, fact_peer(handle).endpoint, &problems);
+    if (!print_json(invocation, &document))
+        status_print(document_value(&document), invocation->out);
+    for (unsigned i = 0; i < problems.count; i++)
+        fprintf(invocation->err, "degraded: %s\n", problems.texts[i]);
+    document_fini(&document);
+    return problems.count == 0 ? CODE_OK : CODE_INVALID;
+}
+
+enum exit_code verb_status(const struct invocation *invocation)
+{
+    struct fact *handle;
+    enum exit_code code = connect_open(invocation, &handle);
+    if (code != CODE_OK)
+        return code;
+    code = show_status(invocation, handle);
+    fact_destroy(&handle);
+    return code;
+}

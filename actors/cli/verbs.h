@@ -1,0 +1,22 @@
+/* verbs - what the commands of commands.c do. Each returns what the process ends with. */
+#ifndef ACTORS_CLI_VERBS_H
+#define ACTORS_CLI_VERBS_H
+
+#include "actors/cli/command.h"
+
+extern const struct command_table command_table;
+
+enum exit_code verb_query(const struct invocation *invocation);
+enum exit_code verb_call(const struct invocation *invocation);
+enum exit_code verb_ping(const struct invocation *invocation);
+enum exit_code verb_status(const struct invocation *invocation);
+enum exit_code verb_tools_list(const struct invocation *invocation);
+enum exit_code verb_tools_show(const struct invocation *invocation);
+enum exit_code verb_config_check(const struct invocation *invocation);
+enum exit_code verb_config_show(const struct invocation *invocation);
+enum exit_code verb_init(const struct invocation *invocation);
+enum exit_code verb_demo(const struct invocation *invocation);
+enum exit_code verb_version(const struct invocation *invocation);
+enum exit_code verb_help(const struct invocation *invocation);
+
+#endif
