@@ -14,9 +14,9 @@
 #include "actors/cache_partition/due.h"
 
 #define NONE UINT32_MAX
-#define STEPS 4u /* buckets of the histogram to a power of two */
+#define STEPS 4u         /* buckets of the histogram to a power of two */
 #define FILL_BUCKETS 80u /* to 2^20 ms */
-#define FILLS_MIN 8u /* fewer say too little */
+#define FILLS_MIN 8u     /* fewer say too little */
 #define FADE_US (300 * US_PER_S)
 
 struct seat {

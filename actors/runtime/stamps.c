@@ -34,6 +34,7 @@ struct stamps {
     uint64_t seed, clock, floor;
     int64_t started_at, started_unix_ms;
     int64_t heard_at; /* NEVER: deaf, however lately it was */
+    bool has_heard;
     struct position origins[ORIGINS_MAX];
     size_t origin_count;
     struct stamps_counts counts;
@@ -142,15 +143,17 @@ bool stamps_deaf(const struct stamps *self, int64_t now_at)
 static void raise_floor(struct stamps *self, int64_t now_at)
 {
     self->floor = stamps_tick(self, now_at);
-    self->counts.gaps++;
     forget_all(self);
 }
 
 /* What came in before may still be on its way, or lost: it is older than this floor. */
 void stamps_heard(struct stamps *self, int64_t now_at)
 {
-    if (stamps_deaf(self, now_at))
+    if (stamps_deaf(self, now_at)) {
         raise_floor(self, now_at);
+        self->counts.gaps += self->has_heard; /* before the first there was nothing to miss */
+    }
+    self->has_heard = true;
     self->heard_at = now_at;
 }
 
@@ -300,6 +303,7 @@ void stamps_apply(struct stamps *self, const char *id, uint64_t number, const ui
     origin->number = number;
     if (misses) {
         raise_floor(self, now_at);
+        self->counts.gaps++;
         value = stamps_tick(self, now_at);
     }
     for (size_t i = 0; i < count; i++)
