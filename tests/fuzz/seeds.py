@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Write what the fuzz targets begin with, from the golden vectors and from `describe`.
+
+    tests/fuzz/seeds.py DIR      DIR/<target>/<name of the seed>
+
+A seed is named by the hash of its bytes: written twice, it is there once.
+"""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+VECTORS = pathlib.Path(__file__).resolve().parent.parent / "vectors"
+
+
+def load(name):
+    """The golden file of this name, as JSON says it."""
+    with open(VECTORS / name, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def hexes(value):
+    """Every text of hexadecimal bytes in a JSON value, however deep, as bytes."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [found for inner in value for found in hexes(inner)]
+    if not isinstance(value, str) or len(value) < 2:
+        return []
+    try:
+        return [bytes.fromhex(value)]
+    except ValueError:
+        return []
+
+
+def pairs():
+    """Messages of the wire, good and bad."""
+    return hexes(load("wire.json"))
+
+
+def canonical():
+    """A value, and behind it perhaps a schema."""
+    key = load("key.json")
+    cases = key["canonical"] + key["defaults"] + key["refused"]
+    return [bytes.fromhex(case["input"] + case.get("schema", "")) for case in cases]
+
+
+def schema():
+    """A schema, and behind it a value; and a schema with each keyword."""
+    cases = load("key.json")["defaults"]
+    seeds = [bytes.fromhex(case["schema"] + case["canonical"]) for case in cases]
+    for keyword in ("type", "enum", "const", "default", "minLength", "maxLength", "pattern", "format",
+                    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "items",
+                    "minItems", "maxItems", "uniqueItems", "properties", "required",
+                    "additionalProperties", "title", "description", "examples"):
+        name = bytes([0xA0 + len(keyword)]) + keyword.encode()
+        for rule, value in ((b"\x02", b"\x03"), (b"\xa4date", b"\xaa2024-02-29"), (b"\xc3", b"\x92\x01\x02"),
+                            (b"\x80", b"\x91\x01"), (b"\x81\xa1a\x80", b"\x81\xa1a\x01"),
+                            (b"\x91\xa1a", b"\x81\xa1a\x01"), (b"\xa6^[a-c]", b"\xa1b"),
+                            (b"\xa7integer", b"\x05"), (b"\xa9(a|b){2}?", b"\xa2ab")):
+            seeds.append(b"\x81" + name + rule + value)
+    return seeds
+
+
+def key():
+    """A byte that chooses the rules, then a text."""
+    vectors = load("key.json")
+    texts = [(case["rules"] == "q1f", bytes.fromhex(case["input"])) for case in vectors["questions"]]
+    texts += [(False, case["tool"].encode()) for case in vectors["keys"] if "tool" in case]
+    texts += [(False, bytes.fromhex(case["key"])) for case in load("placement.json")["slots"]]
+    return [bytes([fold]) + text for fold, text in texts]
+
+
+def message(describe):
+    """A byte that chooses the message, then its body: ids are in the reference."""
+    reference = subprocess.run([describe], capture_output=True, text=True, check=True).stdout
+    heads = [line[4:-1].split(" (") for line in reference.splitlines() if line.startswith("### ")]
+    seeds = []
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([describe, "--seeds", folder], check=True)
+        for name, number in heads:
+            for body in sorted(pathlib.Path(folder).glob(name + ".*")):
+                seeds.append(bytes([int(number)]) + body.read_bytes())
+    return seeds
+
+
+def main():
+    """Write all seeds below the folder that is named."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: seeds.py DIR")
+    corpus = pathlib.Path(sys.argv[1]).resolve()
+    describe = corpus.parent / "bin" / "describe"
+    seeds = {"pairs": pairs(), "canonical": canonical(), "schema": schema(), "key": key(),
+             "message": message(describe)}
+    for target, inputs in seeds.items():
+        folder = corpus / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for data in inputs:
+            (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
+        print(f"{target}: {len(inputs)} seeds")
+
+
+if __name__ == "__main__":
+    main()
