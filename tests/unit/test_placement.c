@@ -131,18 +131,27 @@ static struct placement_member member_of(const json_t *from)
     return member;
 }
 
-/* Of a list of members, or of so many. */
-static struct placement_view *view_of(const json_t *members, uint64_t seed)
+/* Members 1 to count. */
+static struct placement_view *view_of_count(size_t count)
 {
     struct placement_view *view = calloc(1, sizeof *view);
     ck_assert_ptr_nonnull(view);
+    ck_assert_uint_le(count, VIEW_MEMBERS_MAX);
+    view->count = count;
+    for (size_t i = 0; i < count; i++)
+        view->members[i] = member_of_number(i + 1);
+    return view;
+}
+
+/* Of a list of members, or of so many. */
+static struct placement_view *view_of(const json_t *members, uint64_t seed)
+{
+    bool counted = json_is_integer(members);
+    struct placement_view *view =
+        view_of_count(counted ? (size_t)json_integer_value(members) : json_array_size(members));
     view->seed = seed;
-    view->count =
-        json_is_integer(members) ? (size_t)json_integer_value(members) : json_array_size(members);
-    ck_assert_uint_le(view->count, VIEW_MEMBERS_MAX);
-    for (size_t i = 0; i < view->count; i++)
-        view->members[i] = json_is_integer(members) ? member_of_number(i + 1)
-                                                    : member_of(json_array_get(members, i));
+    for (size_t i = 0; i < json_array_size(members); i++)
+        view->members[i] = member_of(json_array_get(members, i));
     return view;
 }
 
@@ -354,7 +363,7 @@ END_TEST
 
 START_TEST(a_table_built_some_slots_a_turn_is_the_same)
 {
-    struct placement_view *view = view_of(json_integer(8), 0);
+    struct placement_view *view = view_of_count(8);
     struct placement *whole = placement_new(view), *parts = placement_new(view);
     unsigned turns = 1;
     placement_build(whole);
@@ -372,7 +381,7 @@ END_TEST
 
 START_TEST(without_members_a_slot_is_nobodys)
 {
-    struct placement_view *view = view_of(json_integer(0), 0);
+    struct placement_view *view = view_of_count(0);
     struct placement *table = placement_new(view);
     ck_assert(placement_build_some(table, 1));
     ck_assert_uint_eq(placement_owner(table, CACHE_SLOTS - 1), PLACEMENT_NONE);
