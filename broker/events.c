@@ -9,15 +9,16 @@
 #define PAST_EVENT_OVERHEAD 96u /* of a past_event around its topic and body */
 
 struct event_kept {
-    uint32_t at, size; /* of its body; size 0 and nil: absent */
-    bool nil;
+    uint32_t at, size; /* of its body */
+    uint32_t skipped;  /* before it, since it would have lain across the end */
+    bool nil;          /* it has no body */
     uint8_t topic_size;
     char topic[TOPIC_BYTES_MAX];
 };
 
 struct events {
     uint64_t oldest, next; /* numbers; equal: none is kept */
-    uint32_t used_to;      /* where the bytes of the newest end */
+    uint32_t end, used;    /* where the bytes of the newest end; how many behind it are taken */
     struct event_kept kept[EVENTS_RING];
     char bytes[EVENTS_BYTES_MAX];
 };
@@ -43,17 +44,12 @@ static struct event_kept *kept(struct events *self, uint64_t number)
     return &self->kept[number % EVENTS_RING];
 }
 
-/* Drop the oldest as long as their bytes are in the way. They follow each other in the ring. */
-static void clear_way(struct events *self, uint32_t at, uint32_t size)
+static void drop_oldest(struct events *self)
 {
-    while (self->oldest < self->next) {
-        const struct event_kept *oldest = kept(self, self->oldest);
-        bool apart = oldest->at >= at + size || oldest->at + oldest->size <= at;
-        bool room = self->next - self->oldest < EVENTS_RING;
-        if (room && (apart || oldest->size == 0))
-            break;
-        self->oldest++;
-    }
+    const struct event_kept *oldest = kept(self, self->oldest);
+    assert(self->oldest < self->next);
+    self->used -= oldest->skipped + oldest->size;
+    self->oldest++;
 }
 
 uint64_t events_add(struct events *self, struct bytes topic, struct bytes body,
@@ -62,20 +58,23 @@ uint64_t events_add(struct events *self, struct bytes topic, struct bytes body,
     assert(topic.data != NULL);
     assert(topic.size <= TOPIC_BYTES_MAX);
     assert(body.size <= MESSAGE_BYTES_MAX);
-    uint32_t at = self->used_to, size = (uint32_t)body.size;
-    if (at + size > EVENTS_BYTES_MAX) {
-        clear_way(self, at, EVENTS_BYTES_MAX - at);
-        at = 0;
-    }
-    clear_way(self, at, size);
+    uint32_t size = (uint32_t)body.size;
+    uint32_t skipped = self->end + size > EVENTS_BYTES_MAX ? EVENTS_BYTES_MAX - self->end : 0;
+    while (self->used + skipped + size > EVENTS_BYTES_MAX ||
+           self->next - self->oldest == EVENTS_RING)
+        drop_oldest(self);
     uint64_t number = self->next++;
     struct event_kept *event = kept(self, number);
-    *event = (struct event_kept){
-        .at = at, .size = size, .nil = body.data == NULL, .topic_size = (uint8_t)topic.size};
+    *event = (struct event_kept){.at = skipped > 0 ? 0 : self->end,
+                                 .size = size,
+                                 .skipped = skipped,
+                                 .nil = body.data == NULL,
+                                 .topic_size = (uint8_t)topic.size};
     memcpy(event->topic, topic.data, topic.size);
-    if (size > 0)
-        memcpy(self->bytes + at, body.data, size);
-    self->used_to = at + size;
+    if (body.data != NULL) /* absent bytes have no pointer, and memcpy wants one */
+        memcpy(self->bytes + event->at, body.data, size);
+    self->end = event->at + size;
+    self->used += skipped + size;
     *ret_header = (struct header){
         .command = COMMAND_EVENT, .id = number, .class = CLASS_CRITICAL, .method = topic};
     return number;
