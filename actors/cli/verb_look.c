@@ -133,30 +133,41 @@ static void put_role(struct writer *writer, const struct msg_role_statistics *ro
             row->queue_max == 0 ? 0 : row->queued * 100 / row->queue_max);
 }
 
+/* Without these nothing is answered. */
+static bool is_needed(uint64_t role)
+{
+    return role == ROLE_DRIVER || role == ROLE_CACHE_PARTITION || role == ROLE_TOOL_EXECUTOR;
+}
+
+/* The next role that is needed, or has ever been heard of. */
+static bool next_role(struct values *values, struct msg_role_statistics *ret)
+{
+    struct bytes element;
+    while (values_next(values, &element))
+        if (message_decode(MSG_ROLE_STATISTICS, element, ret) == STATUS_OK &&
+            (is_needed(ret->role) || ret->accepted > 0 || ret->workers_up > 0))
+            return true;
+    return false;
+}
+
 static void put_roles(struct writer *writer, struct bytes list, struct problems *problems)
 {
-    static const enum role needed[] = {ROLE_DRIVER, ROLE_CACHE_PARTITION, ROLE_TOOL_EXECUTOR};
     struct values values = values_over(list);
     struct msg_role_statistics row;
-    struct bytes element;
-    bool up[ROLE_COUNT] = {false};
+    size_t count = 0;
+    while (next_role(&values, &row))
+        count++;
     writer_cstr(writer, "roles");
-    writer_array(writer, values_count(list));
-    while (values_next(&values, &element)) {
-        if (message_decode(MSG_ROLE_STATISTICS, element, &row) != STATUS_OK) {
-            writer_nil(writer);
-            continue;
-        }
+    writer_array(writer, count);
+    values = values_over(list);
+    while (next_role(&values, &row)) {
         put_role(writer, &row);
-        if (row.role < ROLE_COUNT)
-            up[row.role] = row.workers_up > 0;
         if (row.queued * 10 >= row.queue_max * 9 && row.queued > 0)
             problems_add(problems, "the queue of %s is nearly full: %.0f wait", role_name(row.role),
                          (double)row.queued);
+        if (is_needed(row.role) && row.workers_up == 0)
+            problems_add(problems, "no worker of role %s is up", role_name(row.role), 0);
     }
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
-        if (!up[needed[i]])
-            problems_add(problems, "no worker of role %s is up", role_name(needed[i]), 0);
 }
 
 static void put_workers(struct writer *writer, struct bytes list, struct problems *problems)

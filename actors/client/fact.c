@@ -192,6 +192,28 @@ struct fact *fact_open(const struct fact_options *options)
     return self;
 }
 
+static void send_what_is_ready(struct fact *self)
+{
+    struct bytes message = session_outgoing(self->session, self->now_at);
+    while (message.data != NULL && transport_send(self->transport, message)) {
+        session_sent(self->session);
+        message = session_outgoing(self->session, self->now_at);
+    }
+    self->writing = message.data != NULL;
+}
+
+/* So that the broker need not wait for our silence. */
+static void say_goodbye(struct fact *self)
+{
+    if (self->session == NULL || session_state(self->session) != SESSION_UP)
+        return;
+    session_say(self->session, session_connection(self->session),
+                &(struct header){.command = COMMAND_DISCONNECT, .status = STATUS_CANCELLED},
+                (struct bytes){0});
+    self->now_at = transport_now_at();
+    send_what_is_ready(self);
+}
+
 void fact_destroy(struct fact **self_p)
 {
     assert(self_p != NULL);
@@ -200,6 +222,7 @@ void fact_destroy(struct fact **self_p)
         return;
     assert(!self->working);
     int error = errno; /* fact_open() reports it */
+    say_goodbye(self);
     transport_destroy(&self->transport);
     session_destroy(&self->session);
     endings_drop(&self->cancelled);
@@ -362,16 +385,6 @@ static void change_endpoint(struct fact *self)
     bool good = transport_connect(self->transport, self->endpoints[self->endpoint]);
     assert(good); /* fact_open() tried it */
     session_lost(self->session, "another broker is tried", self->now_at);
-}
-
-static void send_what_is_ready(struct fact *self)
-{
-    struct bytes message = session_outgoing(self->session, self->now_at);
-    while (message.data != NULL && transport_send(self->transport, message)) {
-        session_sent(self->session);
-        message = session_outgoing(self->session, self->now_at);
-    }
-    self->writing = message.data != NULL;
 }
 
 static void take_what_came(struct fact *self)

@@ -33,20 +33,13 @@ static const struct {
     int option, value;
 } options[] = {
     {ZMQ_IMMEDIATE, 1}, /* else what is sent waits for an endpoint that is not there */
-    {ZMQ_SNDHWM, 128},
-    {ZMQ_RCVHWM, 128},
-    {ZMQ_LINGER, 0},
-    {ZMQ_HEARTBEAT_IVL, 2000},
-    {ZMQ_HEARTBEAT_TTL, 6000},
-    {ZMQ_HEARTBEAT_TIMEOUT, 6000},
-    {ZMQ_HANDSHAKE_IVL, 5000},
-    {ZMQ_IPV6, 1},
-    {ZMQ_TCP_KEEPALIVE, 1},
-    {ZMQ_TCP_KEEPALIVE_IDLE, 30},
-    {ZMQ_TCP_KEEPALIVE_CNT, 3},
-    {ZMQ_TCP_KEEPALIVE_INTVL, 5},
-    {ZMQ_TCP_MAXRT, 10000},
-    {ZMQ_RECONNECT_IVL_MAX, 5000},
+    {ZMQ_SNDHWM, 128},          {ZMQ_RCVHWM, 128},
+    {ZMQ_LINGER, 100},          {ZMQ_HEARTBEAT_IVL, 2000},
+    {ZMQ_HEARTBEAT_TTL, 6000},  {ZMQ_HEARTBEAT_TIMEOUT, 6000},
+    {ZMQ_HANDSHAKE_IVL, 5000},  {ZMQ_IPV6, 1},
+    {ZMQ_TCP_KEEPALIVE, 1},     {ZMQ_TCP_KEEPALIVE_IDLE, 30},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3}, {ZMQ_TCP_KEEPALIVE_INTVL, 5},
+    {ZMQ_TCP_MAXRT, 10000},     {ZMQ_RECONNECT_IVL_MAX, 5000},
 };
 
 int64_t transport_now_at(void)
