@@ -434,6 +434,8 @@ static int block_signals(void)
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN); /* whoever read our lines may be gone */
+    signal(SIGINT, SIG_DFL);  /* what a shell ignores for its background never arrives */
+    signal(SIGTERM, SIG_DFL);
     return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
