@@ -22,57 +22,73 @@ size_t cursor_left(const struct cursor *self)
     return (size_t)(self->end - self->at);
 }
 
-/* The next width bytes as a big-endian number. */
+/* The next width bytes, 0, 1, 2, 4 or 8, as a big-endian number. */
 static uint64_t number_next(struct cursor *self, size_t width)
 {
-    assert(width <= sizeof(uint64_t));
-    uint64_t number = 0;
-    if (width > cursor_left(self))
+    uint64_t wide = 0;
+    if (width > cursor_left(self)) {
         self->bad = true;
-    for (size_t i = 0; i < width && !self->bad; i++)
-        number = number << 8 | (unsigned char)*self->at++;
-    return number;
+        return 0;
+    }
+    const char *at = self->at;
+    self->at += width;
+    if (width == 1)
+        return (unsigned char)*at;
+    for (size_t i = 0; i < width; i++)
+        wide = wide << 8 | (unsigned char)at[i];
+    return wide;
 }
 
-/* A tag with its number; what that covers is not checked yet. */
-static struct token head_next(struct cursor *self)
+/* The kind of a tag of more than a byte, and its number. */
+static enum kind wide_next(struct cursor *self, unsigned tag, uint64_t *ret_number)
+{
+    enum kind kind = (enum kind)kinds[tag - 0xc0];
+    unsigned width = (unsigned)(widths[tag - 0xc0] - '0');
+    uint64_t number = number_next(self, width);
+    if (kind == KIND_INT && number >> (8 * width - 1) == 0)
+        kind = KIND_UINT;
+    if (kind == KIND_INT && width < sizeof number)
+        number |= UINT64_MAX << 8 * width; /* the sign */
+    if (kind == KIND_MAP)
+        number *= 2;
+    if (kind == KIND_EXT) /* and the byte that says which */
+        number = 1 + (width > 0 ? number : UINT64_C(1) << (tag - FIXEXT));
+    *ret_number = number;
+    return kind;
+}
+
+/* A tag with its number; what that covers is not checked yet. Two values and no struct: putting one
+ * together and taking it apart again took two thirds of the time of a walk. */
+static enum kind head_next(struct cursor *self, uint64_t *ret_number)
 {
     unsigned tag = (unsigned)number_next(self, 1);
+    *ret_number = tag;
     if (tag <= 0x7f)
-        return (struct token){.kind = KIND_UINT, .number = tag};
-    if (tag <= 0x8f)
-        return (struct token){.kind = KIND_MAP, .number = UINT64_C(2) * (tag & 0x0f)};
-    if (tag <= 0x9f)
-        return (struct token){.kind = KIND_ARRAY, .number = tag & 0x0f};
-    if (tag <= 0xbf)
-        return (struct token){.kind = KIND_TEXT, .number = tag & 0x1f};
+        return KIND_UINT;
+    if (tag >= 0xc0 && tag < 0xe0)
+        return wide_next(self, tag, ret_number);
     if (tag >= 0xe0)
-        return (struct token){.kind = KIND_INT, .number = UINT64_MAX - 0xff + tag};
-    unsigned width = (unsigned)(widths[tag - 0xc0] - '0');
-    struct token token = {(enum kind)kinds[tag - 0xc0], number_next(self, width), NULL};
-    if (token.kind == KIND_INT && token.number >> (8 * width - 1) == 0)
-        token.kind = KIND_UINT;
-    if (token.kind == KIND_INT && width < sizeof token.number)
-        token.number |= UINT64_MAX << 8 * width; /* the sign */
-    if (token.kind == KIND_MAP)
-        token.number *= 2;
-    if (token.kind == KIND_EXT) /* and the byte that says which */
-        token.number = 1 + (width > 0 ? token.number : UINT64_C(1) << (tag - FIXEXT));
-    return token;
+        *ret_number = UINT64_MAX - 0xff + tag;
+    else if (tag <= 0x8f)
+        *ret_number = UINT64_C(2) * (tag & 0x0f);
+    else
+        *ret_number = tag & (tag <= 0x9f ? 0x0f : 0x1f);
+    return tag >= 0xe0 ? KIND_INT : tag <= 0x8f ? KIND_MAP : tag <= 0x9f ? KIND_ARRAY : KIND_TEXT;
 }
 
 struct token cursor_next(struct cursor *self)
 {
-    struct token token = head_next(self);
-    bool bytes = token.kind == KIND_TEXT || token.kind == KIND_BLOB || token.kind == KIND_EXT;
-    bool claims = bytes || token.kind == KIND_ARRAY || token.kind == KIND_MAP;
-    if (self->bad || token.kind == KIND_BAD || (claims && token.number > cursor_left(self))) {
+    uint64_t number;
+    enum kind kind = head_next(self, &number);
+    bool bytes = kind == KIND_TEXT || kind == KIND_BLOB || kind == KIND_EXT;
+    bool claims = bytes || kind == KIND_ARRAY || kind == KIND_MAP;
+    if (self->bad || kind == KIND_BAD || (claims && number > cursor_left(self))) {
         self->bad = true;
         return (struct token){.kind = KIND_BAD};
     }
-    token.data = self->at;
-    self->at += bytes ? token.number : 0;
-    return token;
+    const char *data = self->at;
+    self->at += bytes ? number : 0;
+    return (struct token){kind, number, data};
 }
 
 /* No recursion: the elements of a container are values that follow it. Each takes a byte at least,

@@ -271,6 +271,11 @@ static bool obeys_unique_items(const struct subject *self, struct bytes rule)
     return true;
 }
 
+/* The rules of a schema that are about a map's members; data NULL: there is none. */
+struct member_rules {
+    struct bytes properties, required, additional, type;
+};
+
 /* The members of a map; its values are skipped once, not once a rule. */
 struct members {
     struct {
@@ -311,21 +316,21 @@ static struct bytes property_schema(struct bytes map, struct values *properties,
     return (struct bytes){0};
 }
 
-/* Of a property that no name of the schema covers. */
-static struct bytes additional_schema(const struct subject *self)
+/* The schema of a property that has none of its own; data NULL: it may not be there. */
+static struct bytes additional_schema(const struct member_rules *rules)
 {
     static const char anything[] = "\x80";
-    struct bytes rule = value_find(self->schema, "additionalProperties");
-    bool silent = rule.data == NULL && value_find(self->schema, "properties").data == NULL &&
-                  value_find(self->schema, "type").data == NULL;
-    if (silent || value_kind(rule) == KIND_TRUE)
+    bool silent = rules->additional.data == NULL && rules->properties.data == NULL &&
+                  rules->type.data == NULL;
+    if (silent || value_kind(rules->additional) == KIND_TRUE)
         return (struct bytes){anything, 1};
-    return value_kind(rule) == KIND_MAP ? rule : (struct bytes){0};
+    return value_kind(rules->additional) == KIND_MAP ? rules->additional : (struct bytes){0};
 }
 
-static bool obeys_required(const struct subject *self, const struct members *members)
+static bool obeys_required(const struct subject *self, struct bytes required,
+                           const struct members *members)
 {
-    struct values names = values_over(value_find(self->schema, "required"));
+    struct values names = values_over(required);
     struct bytes value, name;
     while (values_next(&names, &value)) {
         size_t i = 0;
@@ -340,34 +345,28 @@ static bool obeys_required(const struct subject *self, const struct members *mem
     return true;
 }
 
-/* Anything may stand in it: there is nothing to look at, however large it is. */
-static bool takes_anything(struct bytes schema, struct bytes additional)
-{
-    return value_find(schema, "properties").data == NULL &&
-           value_find(schema, "required").data == NULL && additional.data != NULL &&
-           values_count(additional) == 0;
-}
-
-static bool obeys_members(const struct subject *self)
+static bool obeys_members(const struct subject *self, const struct member_rules *rules)
 {
     struct members members;
-    struct bytes map = value_find(self->schema, "properties");
+    struct bytes additional = additional_schema(rules);
     struct values properties = {.left = 0};
-    if (takes_anything(self->schema, additional_schema(self)))
+    bool takes_anything = rules->properties.data == NULL && rules->required.data == NULL &&
+                          additional.data != NULL && values_count(additional) == 0;
+    if (takes_anything) /* there is nothing to look at, however large it is */
         return true;
     if (!members_of(self, &members))
         return false;
     for (size_t i = 0; i < members.count; i++) {
         struct subject member = inside(self, members.list[i].name, 0, members.list[i].value);
-        member.schema = property_schema(map, &properties, member.place.name);
+        member.schema = property_schema(rules->properties, &properties, member.place.name);
         if (member.schema.data == NULL)
-            member.schema = additional_schema(self);
+            member.schema = additional;
         if (member.schema.data == NULL)
             return refuse(&member, "is not known");
         if (!obeys(&member))
             return false;
     }
-    return obeys_required(self, &members);
+    return obeys_required(self, rules->required, &members);
 }
 
 #define SIZED(text) (text), sizeof(text) - 1
@@ -390,6 +389,17 @@ static const struct keyword keywords[] = {
     {SIZED("uniqueItems"), obeys_unique_items},
 };
 
+static const struct {
+    const char *name;
+    size_t size;
+    size_t offset; /* in struct member_rules */
+} member_keywords[] = {
+    {SIZED("properties"), offsetof(struct member_rules, properties)},
+    {SIZED("required"), offsetof(struct member_rules, required)},
+    {SIZED("additionalProperties"), offsetof(struct member_rules, additional)},
+    {SIZED("type"), offsetof(struct member_rules, type)},
+};
+
 static bool obeys_keyword(const struct subject *self, struct bytes name, struct bytes rule)
 {
     for (size_t i = 0; i < COUNT_OF(keywords); i++)
@@ -398,16 +408,31 @@ static bool obeys_keyword(const struct subject *self, struct bytes name, struct 
     return true; /* one of those about members, or that say nothing about a value */
 }
 
+static void note_member_rule(struct member_rules *rules, struct bytes name, struct bytes rule)
+{
+    for (size_t i = 0; i < COUNT_OF(member_keywords); i++)
+        if (name.size == member_keywords[i].size &&
+            memcmp(name.data, member_keywords[i].name, name.size) == 0)
+            memcpy((char *)rules + member_keywords[i].offset, &rule, sizeof rule);
+}
+
+/* The rules in one pass; those about members when all are known. */
 static bool obeys(const struct subject *self)
 {
     struct values rules = values_over(self->schema);
+    struct member_rules member_rules = {.properties = {0}};
     struct bytes key, rule, name;
     if (self->depth > DEFINITION_NESTING_MAX)
         return refuse(self, "too deep");
-    while (values_next(&rules, &key) && values_next(&rules, &rule))
-        if (value_text(key, &name) && !obeys_keyword(self, name, rule))
+    while (values_next(&rules, &key) && values_next(&rules, &rule)) {
+        if (!value_text(key, &name))
+            continue;
+        if (!obeys_keyword(self, name, rule))
             return false;
-    return self->kind != KIND_MAP || obeys_members(self);
+        if (self->kind == KIND_MAP)
+            note_member_rule(&member_rules, name, rule);
+    }
+    return self->kind != KIND_MAP || obeys_members(self, &member_rules);
 }
 
 enum status schema_validate(struct bytes value, struct bytes schema, struct fault *ret_fault)

@@ -7,11 +7,11 @@
  * about a value. Any other is refused when a tool is registered, so none is passed over in silence.
  *
  * Unlike in JSON Schema, additionalProperties is false unless stated, also where an object names no
- * properties at all; a schema with neither type nor properties takes any map, of any size. Integers are whole
- * numbers up to 2^53 if they came as floats. Lengths count code points. A multiple of a fraction
- * may be off by 1e-9 of its quotient.
- * Values are compared as in canonical form: so give canonical ones, or arrays and maps in enum,
- * const and uniqueItems differ that need not. Nothing here allocates. */
+ * properties at all; a schema with neither type nor properties takes any map, of any size. Integers
+ * are whole numbers up to 2^53 if they came as floats. Lengths count code points. A multiple of a
+ * fraction may be off by 1e-9 of its quotient. Values are compared as in canonical form: so give
+ * canonical ones, or arrays and maps in enum, const and uniqueItems differ that need not. Nothing
+ * here allocates. */
 #ifndef PROTOCOL_SCHEMA_H
 #define PROTOCOL_SCHEMA_H
 
