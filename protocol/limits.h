@@ -66,6 +66,9 @@
 /* Everybody's loop. */
 #define ASKS_MAX 4096u  /* questions of one process without an answer */
 #define PEERS_MAX 1024u /* that one process lets in (cache_partition) */
+#define REQUESTS_HELD_MAX 8192u   /* requests that one process has taken and not answered */
+#define LINK_BURST_MAX 64u        /* messages one turn takes in from one link */
+#define INVALIDATIONS_MAX 256u    /* batches of tags that wait until every broker has them */
 #define JOBS_MAX 1024u  /* that wait for a thread, or run */
 #define JOB_THREADS_MAX 64u
 

@@ -203,17 +203,28 @@ void session_lost(struct session *self, const char *reason, int64_t now_at)
         self->owner.on_down(self->owner.self, reason);
 }
 
+/* For good. waiting: the status of what has not left. */
+static void end_all(struct session *self, enum status waiting)
+{
+    struct ask_entry *entry;
+    self->state = SESSION_REFUSED;
+    outgoing_clear(self->outgoing);
+    end_what_left(self);
+    while ((entry = asks_first_waiting(self->asks)) != NULL)
+        end_ask(self, entry, waiting, EXECUTED_NO);
+}
+
+void session_end(struct session *self)
+{
+    end_all(self, STATUS_NO_WORKER);
+}
+
 static void on_refusal(struct session *self, const struct pair *pair)
 {
     struct msg_disconnect disconnect = {{0}};
     if (message_decode(MSG_DISCONNECT, pair->body, &disconnect) != STATUS_OK)
         disconnect.reason = (struct bytes){0};
-    self->state = SESSION_REFUSED;
-    outgoing_clear(self->outgoing);
-    end_what_left(self);
-    struct ask_entry *entry;
-    while ((entry = asks_first_waiting(self->asks)) != NULL)
-        end_ask(self, entry, pair->header.status, EXECUTED_NO);
+    end_all(self, pair->header.status);
     if (self->owner.on_refused != NULL)
         self->owner.on_refused(self->owner.self, pair->header.status, disconnect.reason);
 }

@@ -109,6 +109,10 @@ void session_take(struct session *self, struct bytes message, int64_t now_at);
 /* The transport says that the connection is gone. */
 void session_lost(struct session *self, const char *reason, int64_t now_at);
 
+/* It is not wanted any more: every question ends now, WORKER_LOST or, what had not left, NO_WORKER;
+ * nothing leaves after this. From on_answer() nothing may be asked of it again. */
+void session_end(struct session *self);
+
 /* Do what is due: beat, end what is too late, give up on silence. */
 void session_tick(struct session *self, int64_t now_at);
 int64_t session_due_at(const struct session *self); /* when session_tick() wants to be called */

@@ -12,8 +12,9 @@
 #include "protocol/pairs.h"
 #include "protocol/session.h"
 
-struct metrics;  /* actors/runtime/metrics.h */
-struct settings; /* actors/runtime/settings.h */
+struct metrics;      /* actors/runtime/metrics.h */
+struct program_flag; /* actors/runtime/command_line.h */
+struct settings;     /* actors/runtime/settings.h */
 
 /* A name of the wire that outlives its message. */
 struct name {
@@ -57,7 +58,7 @@ struct ask {
     struct bytes method;
     struct bytes user; /* absent: the origin's */
     uint16_t flags;
-    enum request_class class;
+    enum request_class class; /* never above the origin's: 0 is the origin's own */
     bool has_key;
     uint64_t key;
     int64_t deadline_at;          /* 0: when 95 % of what the origin has left is over */
@@ -153,10 +154,13 @@ struct actor_spec {
 
     void (*on_answer)(void *state, struct context *context, uint64_t tag,
                       const struct answer *answer);
+    /* Of this request nobody wants the answer any more, and it needs none. Only link, peer and id
+     * are set: they are the same as when it came. */
     void (*on_cancel)(void *state, struct context *context, const struct request *request);
     void (*on_view)(void *state, struct context *context, const struct msg_view *view);
     void (*on_event)(void *state, struct context *context, const struct event *event);
-    void (*on_gap)(void *state, struct context *context); /* events were missed, or may have been */
+    /* Events were missed, or may have been; and once a second while none come from any broker. */
+    void (*on_gap)(void *state, struct context *context);
     void (*on_job_done)(void *state, struct context *context, struct job *job);
 
     /* QUERY instance: what the runtime does not answer itself (metrics, loglevel).
@@ -175,7 +179,9 @@ struct actor_spec {
     void (*thread_stop)(void *state, void *thread_state);
     unsigned (*thread_count)(const void *state);
 
-    bool lets_in; /* it binds a ROUTER of its own: cache_partition */
+    bool lets_in; /* it binds a ROUTER of its own, at its section's endpoint: cache_partition */
+    const char *summary;              /* one line for --help */
+    const struct program_flag *flags; /* of its own (command_line.h); the last has no name */
 };
 
 struct actor {

@@ -1,0 +1,413 @@
+/* acting - see process_private.h: what the actor may do, and what it is asked.
+ *
+ * Every request is held from the moment it is taken until it is answered: so it is answered once,
+ * and one that is not held any more is dropped in silence. */
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/runtime/process_private.h"
+
+#define ASK_SHARE_PERCENT                                                                          \
+    95 /* of what the origin has left. source: docs/protocol.md, "Classes"                         \
+        */
+#define EXTENSION_USER_BYTES (1u + 5u + 2u + NAME_BYTES_MAX) /* map, "user", head and text */
+
+static struct process *of(struct context *context)
+{
+    return (struct process *)(void *)((char *)context - offsetof(struct process, context));
+}
+
+/* source: Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014 */
+static uint64_t on_random(struct context *context)
+{
+    uint64_t bits = of(context)->random_state += UINT64_C(0x9e3779b97f4a7c15);
+    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return bits ^ (bits >> 31);
+}
+
+/* Answers. */
+
+static const char *outcome_of(enum status status)
+{
+    if (status == STATUS_OK)
+        return "ok";
+    if (status == STATUS_APP_ERROR)
+        return "app_error";
+    if (status == STATUS_CANCELLED)
+        return "cancelled";
+    if (status == STATUS_DEADLINE_QUEUED || status == STATUS_DEADLINE_RUNNING)
+        return "expired";
+    return statuses[status].executed == EXECUTED_NO ? "refused" : "failed";
+}
+
+/* A label from a closed set: a method of the rows, or one that was served. */
+static void method_label(const struct process *self, const struct held_request *request,
+                         enum status status, char *out, size_t size)
+{
+    struct bytes method = name_bytes(&request->method);
+    bool is_known = message_find(self->spec->role, method) != MSG_NONE ||
+                    (self->spec->any_method != NULL && status == STATUS_OK);
+    (void)snprintf(out, size, "%.*s", is_known ? (int)method.size : 5,
+                   is_known ? method.data : "other");
+}
+
+static void count_reply(struct process *self, const struct held_request *request,
+                        enum status status)
+{
+    char method[NAME_BYTES_MAX + 1];
+    struct metrics *metrics = self->context.metrics;
+    const char *role = self->spec->name;
+    double seconds = (double)(self->context.now_at - request->arrived_at) / (double)US_PER_S;
+    method_label(self, request, status, method, sizeof method);
+    metrics_add(metrics, METRIC_REPLIES_TOTAL, LABELS(role, statuses[status].name), 1);
+    metrics_add(metrics, METRIC_REQUESTS_TOTAL, LABELS(role, method, outcome_of(status)), 1);
+    metrics_observe(metrics, METRIC_REQUEST_DURATION_SECONDS, LABELS(role, method), seconds);
+    log_event(EVENT_REPLY, log_text("method", method), log_text("status", statuses[status].name),
+              log_i64("us", self->context.now_at - request->arrived_at));
+}
+
+/* Send it where it came from; TOO_LARGE: it was not. */
+static enum status send_reply(struct process *self, const struct held_request *request,
+                              const struct header *header, struct bytes body)
+{
+    if ((uint32_t)request->link == LINK_DOORWAY)
+        return server_reply(self->server, request->peer, header, body, true);
+    return session_reply(uplinks_back(self, request->link), (uint32_t)(request->link >> 32), header,
+                         body, true);
+}
+
+static enum executed executed_of(const struct answer *answer)
+{
+    enum executed fixed = statuses[answer->status].executed;
+    return fixed == EXECUTED_MAYBE ? answer->executed : fixed;
+}
+
+static uint32_t clamp_us(int64_t us)
+{
+    return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static void finish(struct process *self, const struct held_request *request,
+                   const struct answer *answer)
+{
+    char room[CONTROL_BYTES_MAX];
+    struct header header = {.command = COMMAND_REPLY,
+                            .id = request->id,
+                            .flags = answer->flags,
+                            .status = answer->status,
+                            .executed = executed_of(answer),
+                            .admit_level = CLASS_SHEDDABLE,
+                            .retry_after_ms = answer->retry_after_ms,
+                            .queue_us = answer->queue_us,
+                            .service_us = clamp_us(self->context.now_at - request->arrived_at),
+                            .instance = bytes_of(self->instance)};
+    if (send_reply(self, request, &header, answer->body) != STATUS_OK) {
+        log_event(EVENT_INTERNAL, log_bytes("method", name_bytes(&request->method)),
+                  log_text("message", "an answer above the bound of a body"),
+                  log_u64("bytes", answer->body.size));
+        header.status = STATUS_INTERNAL;
+        header.executed = EXECUTED_YES;
+        enum status sent =
+            send_reply(self, request, &header, message_encode_failure(STATUS_INTERNAL, room));
+        assert(sent == STATUS_OK);
+    }
+    count_reply(self, request, header.status);
+}
+
+static void on_reply(struct context *context, const struct request *request,
+                     const struct answer *answer)
+{
+    struct process *self = of(context);
+    struct held_request held;
+    assert(answer->status < STATUS_COUNT);
+    if (held_remove(self->held, request->link, request->peer, request->id, &held))
+        finish(self, &held, answer);
+}
+
+/* Of a request that may not run twice, STARTED leaves before the work begins. */
+static void on_started(struct context *context, const struct request *request)
+{
+    struct process *self = of(context);
+    const struct held_request *held =
+        held_find(self->held, request->link, request->peer, request->id);
+    if (held == NULL || (uint32_t)request->link == LINK_DOORWAY)
+        return;
+    session_say(uplinks_back(self, request->link), (uint32_t)(request->link >> 32),
+                &(struct header){.command = COMMAND_STARTED, .id = request->id}, (struct bytes){0});
+    if (!held->idempotent)
+        uplinks_flush(self);
+}
+
+/* Questions. */
+
+static struct bytes write_user(struct bytes user, char *out)
+{
+    struct writer writer;
+    if (user.size == 0)
+        return (struct bytes){0};
+    writer_init(&writer, out, EXTENSION_USER_BYTES);
+    writer_map(&writer, 1);
+    writer_cstr(&writer, "user");
+    writer_text(&writer, user);
+    return writer_bytes(&writer);
+}
+
+/* When a question must be answered: as it says, and in time for its origin to answer. */
+static int64_t ask_deadline(const struct context *context, const struct request *origin,
+                            const struct ask *ask)
+{
+    int64_t left_us = origin->deadline_at - context->now_at;
+    int64_t share_at = context->now_at + left_us * ASK_SHARE_PERCENT / 100;
+    if (origin->deadline_at == 0)
+        return ask->deadline_at; /* of the role's own making */
+    return ask->deadline_at == 0 || ask->deadline_at > share_at ? share_at : ask->deadline_at;
+}
+
+static enum status on_ask(struct context *context, const struct request *origin,
+                          const struct ask *ask, uint64_t tag)
+{
+    struct process *self = of(context);
+    char user[EXTENSION_USER_BYTES];
+    assert(tag != 0);
+    assert(origin->deadline_at != 0 || ask->deadline_at != 0);
+    bool is_direct = ask->role == ROLE_CACHE_PARTITION;
+    struct session *session =
+        is_direct ? peerlinks_asker(self, ask->member) : uplinks_asker(self, origin->link);
+    if (session == NULL)
+        return STATUS_NO_WORKER;
+    struct header header = {
+        .command = ask->role == ROLE_BROKER ? COMMAND_QUERY : COMMAND_REQUEST,
+        .flags = ask->flags,
+        .class = ask->class > origin->class ? ask->class : origin->class,
+        .role = (uint8_t)ask->role,
+        .method = ask->method,
+        .has_key = ask->has_key,
+        .key = ask->key,
+        .tenant = name_bytes(&origin->tenant),
+        .idempotency_key = ask->idempotency_key,
+        .extension =
+            write_user(ask->user.data != NULL ? ask->user : name_bytes(&origin->user), user),
+    };
+    if (origin->has_trace)
+        header.trace = (struct bytes){origin->trace, TRACE_BYTES};
+    return session_ask(session, &header, ask->body, ask_deadline(context, origin, ask), tag,
+                       context->now_at);
+}
+
+static void on_cancel_ask(struct context *context, uint64_t tag)
+{
+    struct process *self = of(context);
+    if (!uplinks_cancel(self, tag))
+        (void)peerlinks_cancel(self, tag);
+}
+
+static void on_invalidate(struct context *context, const uint64_t *tags, size_t count)
+{
+    assert(count <= TAGS_BATCH_MAX);
+    if (count > 0)
+        uplinks_invalidate(of(context), tags, count);
+}
+
+/* Jobs. */
+
+static enum status on_start_job(struct context *context, struct job *job)
+{
+    assert(of(context)->jobs != NULL);
+    return jobs_start(of(context)->jobs, job);
+}
+
+static void on_cancel_job(struct context *context, struct job *job)
+{
+    jobs_cancel(of(context)->jobs, job);
+}
+
+unsigned acting_finish_jobs(struct process *self)
+{
+    unsigned count = 0;
+    if (self->jobs == NULL)
+        return 0;
+    jobs_expire(self->jobs, self->context.now_at);
+    for (struct job *job = jobs_take(self->jobs); job != NULL; job = jobs_take(self->jobs)) {
+        self->spec->on_job_done(self->actor.state, &self->context, job);
+        count++;
+    }
+    return count;
+}
+
+void acting_init(struct process *self)
+{
+    self->context.random = on_random;
+    self->context.reply = on_reply;
+    self->context.started = on_started;
+    self->context.ask = on_ask;
+    self->context.cancel_ask = on_cancel_ask;
+    self->context.start_job = on_start_job;
+    self->context.cancel_job = on_cancel_job;
+    self->context.invalidate = on_invalidate;
+}
+
+/* Requests. */
+
+void acting_take_request(struct process *self, uint64_t link, uint64_t peer,
+                         const struct pair *pair)
+{
+    const struct header *header = &pair->header;
+    struct held_request held = {.link = link,
+                                .peer = peer,
+                                .id = header->id,
+                                .arrived_at = self->context.now_at,
+                                .method = name_of(header->method),
+                                .idempotent = (header->flags & FLAG_IDEMPOTENT) != 0};
+    enum status status = held_add(self->held, &held);
+    if (header->id == 0 || status == STATUS_DUPLICATE_RUNNING) {
+        struct held_request nobody;
+        if (header->id == 0 && status == STATUS_OK)
+            (void)held_remove(self->held, link, peer, 0, &nobody);
+        return; /* there is nobody to answer, or an answer to the first is on its way */
+    }
+    log_event(EVENT_REQUEST, log_bytes("method", header->method), log_u64("id", header->id));
+    if (status == STATUS_OK)
+        actor_deliver(&self->actor, &self->context, link, peer, pair);
+    else
+        finish(self, &held, &(struct answer){.status = status, .retry_after_ms = 1});
+}
+
+/* One that is out of the table, and not wanted any more. */
+static void tell_cancelled(struct process *self, const struct held_request *held)
+{
+    struct request request = {.link = held->link, .peer = held->peer, .id = held->id};
+    if (self->spec->on_cancel != NULL)
+        self->spec->on_cancel(self->actor.state, &self->context, &request);
+}
+
+/* It is answered at once, since that answer grants the next request. */
+void acting_take_cancel(struct process *self, uint64_t link, uint64_t peer, uint64_t id)
+{
+    struct held_request held;
+    if (!held_remove(self->held, link, peer, id, &held))
+        return;
+    finish(self, &held, &(struct answer){.status = STATUS_CANCELLED, .executed = EXECUTED_MAYBE});
+    tell_cancelled(self, &held);
+}
+
+void acting_drop_link(struct process *self, uint64_t link, uint64_t peer)
+{
+    struct held_request held;
+    while (held_remove_any(self->held, link, peer, &held)) {
+        count_reply(self, &held, STATUS_CANCELLED);
+        tell_cancelled(self, &held);
+    }
+}
+
+/* Questions to the process. */
+
+static void sample_bounds(struct process *self)
+{
+    struct metrics *metrics = self->context.metrics;
+    size_t asks = 0;
+    for (unsigned i = 0; i < self->uplink_count; i++)
+        if (self->uplinks[i].front != NULL)
+            asks += session_asks(link_session(self->uplinks[i].front));
+    metrics_set(metrics, METRIC_INFLIGHT_REQUESTS, LABELS(self->spec->name),
+                held_count(self->held));
+    metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("requests_held"),
+                held_count(self->held) / (double)REQUESTS_HELD_MAX);
+    metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("asks"), (double)asks / ASKS_MAX);
+    if (self->jobs != NULL)
+        metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("jobs"),
+                    (double)jobs_out(self->jobs) / JOBS_MAX);
+    if (self->server != NULL)
+        metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("peers"),
+                    (double)server_count(self->server) / PEERS_MAX);
+}
+
+static enum status query_metrics(struct process *self, struct bytes body, struct writer *writer)
+{
+    (void)body;
+    sample_bounds(self);
+    metrics_sample_process(self->context.metrics);
+    metrics_write(self->context.metrics, writer);
+    return STATUS_OK;
+}
+
+static enum status query_loglevel(struct process *self, struct bytes body, struct writer *writer)
+{
+    struct msg_query_loglevel wanted = {{0}, 0};
+    enum log_level level = log_get_level();
+    if (body.data != NULL && message_decode(MSG_QUERY_LOGLEVEL, body, &wanted) != STATUS_OK)
+        return STATUS_BAD_REQUEST;
+    if (wanted.level.data != NULL && !log_level_find(wanted.level, &level))
+        return STATUS_BAD_REQUEST;
+    if (wanted.level.data != NULL && wanted.for_ms > 0 && wanted.for_ms < UINT32_MAX) {
+        if (self->level_until_at == INT64_MAX)
+            self->level_before = log_get_level();
+        self->level_until_at = self->context.now_at + (int64_t)wanted.for_ms * US_PER_MS;
+    } else if (wanted.level.data != NULL) {
+        self->level_until_at = INT64_MAX;
+    }
+    log_set_level(level);
+    if (wanted.level.data != NULL)
+        log_event(EVENT_LOG_LEVEL, log_text("to", log_level_name(level)));
+    struct msg_query_loglevel answer = {bytes_of(log_level_name(level)), wanted.for_ms};
+    return message_write(MSG_QUERY_LOGLEVEL, &answer, writer);
+}
+
+static const struct {
+    const char *method;
+    enum status (*answer)(struct process *self, struct bytes body, struct writer *writer);
+} queries[] = {{"metrics", query_metrics}, {"loglevel", query_loglevel}};
+
+static enum status answer_query(struct process *self, const struct pair *pair,
+                                struct writer *writer)
+{
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        if (bytes_are(pair->header.method, queries[i].method))
+            return queries[i].answer(self, pair->body, writer);
+    if (self->spec->on_query == NULL)
+        return STATUS_NO_ROLE;
+    return self->spec->on_query(self->actor.state, &self->context, pair->header.method, pair->body,
+                                writer);
+}
+
+void acting_take_query(struct process *self, const struct pair *pair, struct header *ret_header,
+                       struct bytes *ret_body)
+{
+    struct writer writer;
+    writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
+    enum status status =
+        pair->status != STATUS_OK ? pair->status : answer_query(self, pair, &writer);
+    *ret_body = writer_bytes(&writer);
+    if (status == STATUS_OK && ret_body->data == NULL)
+        status = STATUS_TOO_LARGE;
+    if (status == STATUS_OK && ret_body->size == 0)
+        ret_body->data = NULL;
+    if (status != STATUS_OK)
+        *ret_body = message_encode_failure(status, self->room);
+    *ret_header = (struct header){.command = COMMAND_REPLY,
+                                  .id = pair->header.id,
+                                  .status = status,
+                                  .executed = statuses[status].executed,
+                                  .admit_level = CLASS_SHEDDABLE,
+                                  .instance = bytes_of(self->instance)};
+}
+
+/* Answers to the role's own questions. */
+
+void acting_answer(struct process *self, uint64_t tag, const struct header *header,
+                   struct bytes body)
+{
+    struct answer answer = {.status = header->status,
+                            .executed = header->executed,
+                            .flags = header->flags,
+                            .retry_after_ms = header->retry_after_ms,
+                            .queue_us = header->queue_us,
+                            .service_us = header->service_us,
+                            .instance = header->instance,
+                            .body = body};
+    assert(self->spec->on_answer != NULL); /* who asks takes the answer */
+    self->spec->on_answer(self->actor.state, &self->context, tag, &answer);
+}

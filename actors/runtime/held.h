@@ -1,0 +1,41 @@
+/* held - the requests that a process has taken and not answered. Pure; memory taken once.
+ *
+ * Found by link, peer and id, which are unique among them: so each is answered once, and what came
+ * over a connection that is gone is found again. */
+#ifndef ACTORS_RUNTIME_HELD_H
+#define ACTORS_RUNTIME_HELD_H
+
+#include "actors/runtime/actor.h"
+
+struct held;
+
+struct held_request {
+    uint64_t link, peer, id;
+    int64_t arrived_at;
+    struct name method;
+    bool idempotent;
+};
+
+struct held *held_new(uint32_t held_max);
+void held_destroy(struct held **self_p);
+
+/* returns  OK; BUSY_FULL; DUPLICATE_RUNNING: it is there already */
+MUST_USE enum status held_add(struct held *self, const struct held_request *request);
+
+/* Take one out; false: it is not there.
+ *
+ * ret  written on true */
+bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
+                 struct held_request *ret);
+
+/* NULL: it is not there. Valid until the next change. */
+const struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer,
+                                     uint64_t id);
+
+/* Take out any that came over this link from this peer; false: there is none. Walks the table: for
+ * the end of a connection. */
+bool held_remove_any(struct held *self, uint64_t link, uint64_t peer, struct held_request *ret);
+
+uint32_t held_count(const struct held *self);
+
+#endif

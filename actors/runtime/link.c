@@ -1,0 +1,172 @@
+/* link - see link.h. The monitor of the socket tells of the end of a connection at once; the
+ * silence that a session notices, of a process that hangs. */
+#include "actors/runtime/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/runtime/socket.h"
+
+struct link {
+    void *socket, *monitor;
+    struct session *session;
+    bool blocked;
+    char endpoint[ENDPOINT_BYTES_MAX];
+    struct series *messages_in, *bytes_in, *messages_out, *bytes_out, *blocks;
+};
+
+static void count_with(struct link *self, struct metrics *metrics, const char *name)
+{
+    self->messages_in = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS(name, "in"));
+    self->bytes_in = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS(name, "in"));
+    self->messages_out = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS(name, "out"));
+    self->bytes_out = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS(name, "out"));
+    self->blocks = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS(name));
+}
+
+static void *open_monitor(struct link *self, void *zmq)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "inproc://monitor-%p", (void *)self);
+    int rc = zmq_socket_monitor(self->socket, name, ZMQ_EVENT_DISCONNECTED);
+    assert(rc == 0);
+    void *monitor = zmq_socket(zmq, ZMQ_PAIR);
+    assert(monitor != NULL);
+    rc = zmq_connect(monitor, name);
+    assert(rc == 0);
+    return monitor;
+}
+
+struct link *link_open(const struct link_config *config, int64_t now_at, char *reason)
+{
+    struct link *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    assert(strlen(config->endpoint) < ENDPOINT_BYTES_MAX);
+    (void)snprintf(self->endpoint, sizeof self->endpoint, "%s", config->endpoint);
+    self->socket = socket_open(config->zmq, ZMQ_DEALER, 0, 0);
+    socket_set_reconnect(self->socket, config->reconnect_ms);
+    self->monitor = open_monitor(self, config->zmq);
+    if (!socket_connect(self->socket, config->endpoint, reason)) {
+        link_close(&self, 0);
+        return NULL;
+    }
+    count_with(self, config->metrics, config->socket_name);
+    self->session = session_new(&config->session, &config->owner, now_at);
+    return self;
+}
+
+void link_close(struct link **self_p, int linger_ms)
+{
+    struct link *self = *self_p;
+    if (self == NULL)
+        return;
+    (void)zmq_setsockopt(self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    (void)zmq_socket_monitor(self->socket, NULL, 0);
+    socket_close(&self->monitor);
+    socket_close(&self->socket);
+    session_destroy(&self->session);
+    free(self);
+    *self_p = NULL;
+}
+
+bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *reason)
+{
+    assert(strlen(endpoint) < ENDPOINT_BYTES_MAX);
+    (void)zmq_disconnect(self->socket, self->endpoint);
+    (void)snprintf(self->endpoint, sizeof self->endpoint, "%s", endpoint);
+    session_lost(self->session, "moved", now_at);
+    return socket_connect(self->socket, endpoint, reason);
+}
+
+struct session *link_session(struct link *self)
+{
+    return self->session;
+}
+
+const char *link_endpoint(const struct link *self)
+{
+    return self->endpoint;
+}
+
+/* The first frame of the next message; a message of more frames is none of ours, and they are
+ * dropped. false: none now. */
+static bool receive(void *socket, zmq_msg_t *ret)
+{
+    int rc;
+    while ((rc = zmq_msg_recv(ret, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR)
+        ;
+    for (int more = rc < 0 ? 0 : zmq_msg_more(ret); more != 0;) {
+        zmq_msg_t rest;
+        zmq_msg_init(&rest);
+        while (zmq_msg_recv(&rest, socket, 0) < 0)
+            assert(errno == EINTR); /* all frames of a message are there at once */
+        more = zmq_msg_more(&rest);
+        zmq_msg_close(&rest);
+    }
+    return rc >= 0;
+}
+
+static bool was_lost(struct link *self)
+{
+    bool lost = false;
+    zmq_msg_t event;
+    zmq_msg_init(&event);
+    while (receive(self->monitor, &event))
+        lost = true; /* it is the only event asked for */
+    zmq_msg_close(&event);
+    return lost;
+}
+
+unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at)
+{
+    unsigned count = 0;
+    zmq_msg_t message;
+    bool lost = was_lost(self); /* before what has come over the next connection is read */
+    zmq_msg_init(&message);
+    while (count < messages_max && receive(self->socket, &message)) {
+        struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
+        series_add(self->messages_in, 1);
+        series_add(self->bytes_in, (double)bytes.size);
+        session_take(self->session, bytes, now_at);
+        count++;
+    }
+    zmq_msg_close(&message);
+    if (lost)
+        session_lost(self->session, "disconnected", now_at);
+    return count + lost;
+}
+
+void link_flush(struct link *self, int64_t now_at)
+{
+    struct bytes message = session_outgoing(self->session, now_at);
+    self->blocked = false;
+    while (message.data != NULL) {
+        int rc = zmq_send(self->socket, message.data, message.size, ZMQ_DONTWAIT);
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc < 0) {
+            series_add(self->blocks, session_state(self->session) == SESSION_UP);
+            self->blocked = true;
+            return;
+        }
+        series_add(self->messages_out, 1);
+        series_add(self->bytes_out, (double)message.size);
+        session_sent(self->session);
+        message = session_outgoing(self->session, now_at);
+    }
+}
+
+bool link_is_blocked(const struct link *self)
+{
+    return self->blocked;
+}
+
+void link_poll(const struct link *self, zmq_pollitem_t *items)
+{
+    short events = self->blocked ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN;
+    items[0] = (zmq_pollitem_t){self->socket, 0, events, 0};
+    items[1] = (zmq_pollitem_t){self->monitor, 0, ZMQ_POLLIN, 0};
+}

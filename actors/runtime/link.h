@@ -1,0 +1,51 @@
+/* link - one DEALER to one endpoint, and the session that speaks over it.
+ *
+ * Moves bytes between the two, never blocks, and tells the session when the connection has ended.
+ * What cannot leave now stays with the session until the socket takes it. */
+#ifndef ACTORS_RUNTIME_LINK_H
+#define ACTORS_RUNTIME_LINK_H
+
+#include <zmq.h>
+
+#include "actors/runtime/metrics.h"
+#include "protocol/session.h"
+
+#define LINK_POLL_ITEMS 2u
+
+struct link;
+
+struct link_config {
+    void *zmq; /* context */
+    const char *endpoint;
+    int reconnect_ms;
+    struct metrics *metrics;
+    const char *socket_name; /* label of its metrics: backend, frontend, peer */
+    struct session_config session;
+    struct session_owner owner;
+};
+
+/* NULL: it is no endpoint; reason: SOCKET_REASON_BYTES. */
+struct link *link_open(const struct link_config *config, int64_t now_at, char *reason);
+
+/* linger_ms: how long what is unsent may hold up the end of the process. */
+void link_close(struct link **self_p, int linger_ms);
+
+/* Connect elsewhere: the connection is lost, and what waits goes there.
+ *
+ * returns  false: it is no endpoint */
+bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *reason);
+
+struct session *link_session(struct link *self);
+const char *link_endpoint(const struct link *self);
+
+/* Take in what has come, at most messages_max messages; returns how many. */
+unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at);
+
+/* Send what is ready, as far as the socket takes it. */
+void link_flush(struct link *self, int64_t now_at);
+bool link_is_blocked(const struct link *self); /* something is unsent */
+
+/* Fill LINK_POLL_ITEMS items. */
+void link_poll(const struct link *self, zmq_pollitem_t *items);
+
+#endif

@@ -1,0 +1,143 @@
+/* news - see process_private.h: the brokers' numbered events.
+ *
+ * An origin tells every broker, so the events of one broker are enough; but a gap in those of any
+ * is a gap. Without an event of any for DEAF_US the role is told of a gap, again and again until
+ * one comes: what it keeps meanwhile cannot be trusted. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/runtime/process_private.h"
+
+#define DEAF_AGAIN_US US_PER_S
+
+static bool is_wanted(const struct process *self)
+{
+    return self->spec->on_event != NULL || self->spec->on_view != NULL;
+}
+
+void news_connect(struct uplink *self, struct bytes endpoint, uint64_t generation)
+{
+    char reason[SOCKET_REASON_BYTES];
+    struct process *process = self->process;
+    if (generation != self->generation)
+        self->numbers.begun = false; /* another process: its numbers are others */
+    self->generation = generation;
+    if (!is_wanted(process) || endpoint.size >= ENDPOINT_BYTES_MAX ||
+        bytes_are(endpoint, self->events))
+        return;
+    socket_close(&self->subscriber);
+    memcpy(self->events, endpoint.data, endpoint.size);
+    self->events[endpoint.size] = '\0';
+    self->subscriber = socket_open(process->zmq, ZMQ_SUB, 0, 0);
+    socket_set_reconnect(self->subscriber, process->reconnect_ms);
+    int rc = zmq_setsockopt(self->subscriber, ZMQ_SUBSCRIBE, "", 0);
+    assert(rc == 0);
+    if (!socket_connect(self->subscriber, self->events, reason))
+        log_event(EVENT_DISCONNECTED, log_text("reason", reason));
+}
+
+static void tell_gap(struct process *self, const char *why)
+{
+    log_event(EVENT_EVENTS_MISSED, log_text("why", why));
+    if (self->spec->on_gap != NULL)
+        self->spec->on_gap(self->actor.state, &self->context);
+}
+
+/* Of the beat that comes once a second, the broker's generation; of others 0: not told. */
+static uint64_t generation_of(const struct pair *pair)
+{
+    struct msg_event_members members;
+    if (!bytes_are(pair->header.method, "members") ||
+        message_decode(MSG_EVENT_MEMBERS, pair->body, &members) != STATUS_OK)
+        return 0;
+    return members.generation;
+}
+
+static void take_event(struct uplink *self, const struct pair *pair)
+{
+    struct process *process = self->process;
+    char topic[METHOD_BYTES_MAX + 1];
+    struct bytes method = pair->header.method;
+    if (pair->status != STATUS_OK || pair->header.command != COMMAND_EVENT || method.size == 0)
+        return;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)method.size, method.data);
+    process->event_at = process->context.now_at;
+    if (numbers_take(&self->numbers, pair->header.id, generation_of(pair)))
+        tell_gap(process, "numbers");
+    if (bytes_are(method, "view"))
+        peerlinks_offer_view(process, pair->body);
+    if (process->spec->on_event != NULL)
+        process->spec->on_event(process->actor.state, &process->context,
+                                &(struct event){topic, pair->header.id, pair->body});
+}
+
+/* The next frame; false: none now. A signal must not tear a message. */
+static bool receive(void *socket, zmq_msg_t *frame, int flags)
+{
+    int rc;
+    while ((rc = zmq_msg_recv(frame, socket, flags)) < 0 && errno == EINTR)
+        ;
+    return rc >= 0;
+}
+
+/* Topic and pair; what follows is not ours. */
+static bool take_message(struct uplink *self)
+{
+    zmq_msg_t frame;
+    struct pair pair;
+    zmq_msg_init(&frame);
+    bool found = receive(self->subscriber, &frame, ZMQ_DONTWAIT);
+    for (int number = 1; found && zmq_msg_more(&frame); number++) {
+        bool got = receive(self->subscriber, &frame, 0);
+        assert(got); /* all frames of a message are there at once */
+        struct pairs pairs = pairs_over((struct bytes){zmq_msg_data(&frame), zmq_msg_size(&frame)});
+        if (number == 1 && pairs_next(&pairs, &pair))
+            take_event(self, &pair);
+    }
+    zmq_msg_close(&frame);
+    return found;
+}
+
+unsigned news_take(struct process *self)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < self->uplink_count; i++)
+        if (self->uplinks[i].subscriber != NULL)
+            for (unsigned j = 0; j < LINK_BURST_MAX && take_message(&self->uplinks[i]); j++)
+                count++;
+    return count;
+}
+
+/* When the role is next told that it is deaf. */
+int64_t news_due_at(const struct process *self)
+{
+    int64_t deaf_at = self->event_at + DEAF_US;
+    if (!is_wanted(self))
+        return INT64_MAX;
+    return deaf_at > self->deaf_at ? deaf_at : self->deaf_at;
+}
+
+void news_tick(struct process *self)
+{
+    if (self->context.now_at < news_due_at(self))
+        return;
+    self->deaf_at = self->context.now_at + DEAF_AGAIN_US;
+    tell_gap(self, "silence");
+}
+
+size_t news_poll(const struct process *self, zmq_pollitem_t *items)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < self->uplink_count; i++)
+        if (self->uplinks[i].subscriber != NULL)
+            items[count++] = (zmq_pollitem_t){self->uplinks[i].subscriber, 0, ZMQ_POLLIN, 0};
+    return count;
+}
+
+void news_close(struct process *self)
+{
+    for (unsigned i = 0; i < self->uplink_count; i++)
+        socket_close(&self->uplinks[i].subscriber);
+}

@@ -1,0 +1,172 @@
+/* process_private - one process of the runtime, in parts.
+ *
+ *   process.c     start, loop, signals, drain, stop
+ *   acting.c      what the actor is given (struct context), and what it is asked
+ *   uplinks.c     the brokers: backend and frontend of each; invalidations
+ *   news.c        the brokers' events
+ *   peerlinks.c   the cache partitions: the view, and a link to each
+ *   doorway.c     those who are let in: a ROUTER, with struct server behind it
+ *
+ * Everything runs on the loop's thread. */
+#ifndef ACTORS_RUNTIME_PROCESS_PRIVATE_H
+#define ACTORS_RUNTIME_PROCESS_PRIVATE_H
+
+#include "actors/runtime/actor.h"
+#include "actors/runtime/held.h"
+#include "actors/runtime/jobs.h"
+#include "actors/runtime/link.h"
+#include "actors/runtime/log.h"
+#include "actors/runtime/metrics.h"
+#include "actors/runtime/numbers.h"
+#include "actors/runtime/server.h"
+#include "actors/runtime/settings.h"
+#include "actors/runtime/socket.h"
+
+/* Of a request: where it came from. The connection stands in the high 32 bits. */
+#define LINK_DOORWAY 1u
+#define LINK_UPLINK_FIRST 2u
+
+#define DEAF_US (3 * US_PER_S) /* so long without an event of any broker */
+
+struct process;
+
+/* One broker. */
+struct uplink {
+    struct process *process;
+    unsigned index;
+    struct link *back;  /* this process's duty as a worker */
+    struct link *front; /* its questions; NULL until the broker has named its frontend */
+    void *subscriber;   /* its events; NULL until named, or where the role wants none */
+    char frontend[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
+    struct name instance;
+    uint64_t generation;
+    struct numbers numbers; /* of its events */
+    bool was_up;
+    uint64_t told_next; /* the next invalidation it is to be told */
+    bool telling;       /* ... and is being told */
+    int64_t tell_again_at;
+};
+
+/* One cache partition. */
+struct peerlink {
+    struct link *link; /* NULL: this place is free */
+    char uuid[SESSION_ID_BYTES];
+    bool wanted; /* by the newest view */
+};
+
+struct invalidation {
+    uint64_t tags[TAGS_BATCH_MAX];
+    size_t count;
+};
+
+struct process {
+    const struct actor_spec *spec;
+    struct actor actor;
+    struct context context;
+    struct settings *settings;
+    struct jobs *jobs; /* NULL: a role without */
+    struct held *held;
+    void *zmq;
+    int signal_fd;
+    int reconnect_ms;
+    uint64_t random_state;
+    char instance[NAME_BYTES_MAX + 1];
+    char front_session[SESSION_ID_BYTES]; /* the frontend's connections are others than the
+                                           * backend's */
+    char *room;                           /* PAIR_BODY_BYTES_MAX, for the body of one reply */
+
+    struct uplink uplinks[BROKERS_MAX];
+    unsigned uplink_count;
+    int64_t event_at; /* the last event of any broker */
+    int64_t deaf_at;  /* when on_gap() is called again */
+
+    struct invalidation invalidations[INVALIDATIONS_MAX]; /* a ring, by number */
+    uint64_t invalidation_first, invalidation_next;       /* numbers, from 0 */
+
+    struct peerlink
+        peerlinks[2 * VIEW_MEMBERS_MAX]; /* of a view, while the last one's are closed */
+    uint32_t members[VIEW_MEMBERS_MAX];  /* index in peerlinks, by index in the view */
+    uint32_t member_count;
+    uint64_t view_epoch;
+    char *view_bytes; /* the newest view that came, not applied yet; NULL: none */
+    size_t view_size;
+
+    struct server *server; /* NULL: lets nobody in */
+    void *router;
+    char endpoint[ENDPOINT_BYTES_MAX]; /* of router */
+    struct series *unsent;
+
+    bool draining;
+    int64_t drain_until_at;
+    int64_t loop_lag_us; /* longest turn since the last heartbeat */
+    enum log_level level_before;
+    int64_t level_until_at; /* INT64_MAX: it stays */
+};
+
+int64_t process_clock_us(void);
+void process_drain(struct process *self, int64_t until_at);
+
+/* acting.c */
+void acting_init(struct process *self);
+void acting_take_request(struct process *self, uint64_t link, uint64_t peer,
+                         const struct pair *pair);
+void acting_take_cancel(struct process *self, uint64_t link, uint64_t peer, uint64_t id);
+
+/* What came over this connection is not wanted any more. */
+void acting_drop_link(struct process *self, uint64_t link, uint64_t peer);
+
+/* Answer a QUERY to this process.
+ *
+ * ret_header  a REPLY, complete but for credit; ret_body borrows self->room */
+void acting_take_query(struct process *self, const struct pair *pair, struct header *ret_header,
+                       struct bytes *ret_body);
+
+/* Hand the end of a question to the role. */
+void acting_answer(struct process *self, uint64_t tag, const struct header *header,
+                   struct bytes body);
+unsigned acting_finish_jobs(struct process *self);
+
+/* uplinks.c */
+bool uplinks_open(struct process *self, char *reason);
+unsigned uplinks_take(struct process *self);
+void uplinks_tick(struct process *self);
+void uplinks_flush(struct process *self);
+int64_t uplinks_due_at(const struct process *self);
+size_t uplinks_poll(const struct process *self, zmq_pollitem_t *items);
+void uplinks_say(struct process *self, const struct header *header, struct bytes body);
+bool uplinks_are_told(const struct process *self); /* every invalidation, of brokers that are up */
+void uplinks_close(struct process *self, int linger_ms);
+
+/* The session that asks on behalf of a request that came over this link; NULL: no broker known. */
+struct session *uplinks_asker(struct process *self, uint64_t link);
+struct session *uplinks_back(struct process *self, uint64_t link);
+void uplinks_invalidate(struct process *self, const uint64_t *tags, size_t count);
+bool uplinks_cancel(struct process *self, uint64_t tag);
+
+/* news.c: the events of each broker */
+void news_connect(struct uplink *uplink, struct bytes endpoint, uint64_t generation);
+unsigned news_take(struct process *self);
+void news_tick(struct process *self);
+int64_t news_due_at(const struct process *self);
+size_t news_poll(const struct process *self, zmq_pollitem_t *items);
+void news_close(struct process *self);
+
+/* peerlinks.c */
+void peerlinks_offer_view(struct process *self, struct bytes view);
+void peerlinks_apply_view(struct process *self);
+struct session *peerlinks_asker(struct process *self, uint32_t member); /* NULL: not up */
+unsigned peerlinks_take(struct process *self);
+void peerlinks_tick(struct process *self);
+void peerlinks_flush(struct process *self);
+int64_t peerlinks_due_at(const struct process *self);
+size_t peerlinks_poll(const struct process *self, zmq_pollitem_t *items);
+bool peerlinks_cancel(struct process *self, uint64_t tag);
+void peerlinks_close(struct process *self, int linger_ms);
+
+/* doorway.c */
+bool doorway_open(struct process *self, char *reason);
+unsigned doorway_take(struct process *self);
+void doorway_flush(struct process *self);
+void doorway_close(struct process *self);
+
+#endif
