@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define NOWHERE UINT32_MAX
+#define NOWHERE 0u /* so that memory which was never written says so */
 
 struct item {
     int64_t at;
@@ -13,7 +13,7 @@ struct item {
 
 struct due {
     uint32_t ids, count;
-    uint32_t *places; /* by id; NOWHERE: it is not in */
+    uint32_t *places; /* by id, from 1; NOWHERE: it is not in */
     struct item items[];
 };
 
@@ -26,15 +26,12 @@ size_t due_bytes(uint32_t ids)
 struct due *due_new(uint32_t ids)
 {
     assert(ids > 0);
-    assert(ids < NOWHERE);
-    struct due *self = malloc(due_bytes(ids));
+    assert(ids < UINT32_MAX);
+    struct due *self = calloc(1, due_bytes(ids)); /* pages that are not needed stay untouched */
     if (self == NULL)
         return NULL;
     self->ids = ids;
-    self->count = 0;
     self->places = (uint32_t *)(void *)(self->items + ids);
-    for (uint32_t id = 0; id < ids; id++)
-        self->places[id] = NOWHERE;
     return self;
 }
 
@@ -47,7 +44,7 @@ void due_destroy(struct due **self)
 static void put(struct due *self, uint32_t place, struct item item)
 {
     self->items[place] = item;
-    self->places[item.id] = place;
+    self->places[item.id] = place + 1;
 }
 
 /* Let an item, whose place is free, rise or sink to where it belongs. */
@@ -71,18 +68,17 @@ static void settle(struct due *self, uint32_t place, struct item item)
 void due_set(struct due *self, uint32_t id, int64_t at)
 {
     assert(id < self->ids);
-    uint32_t place = self->places[id];
-    if (place == NOWHERE)
-        place = self->count++;
-    settle(self, place, (struct item){at, id});
+    if (self->places[id] == NOWHERE)
+        self->places[id] = ++self->count;
+    settle(self, self->places[id] - 1, (struct item){at, id});
 }
 
 void due_remove(struct due *self, uint32_t id)
 {
     assert(id < self->ids);
-    uint32_t place = self->places[id];
-    if (place == NOWHERE)
+    if (self->places[id] == NOWHERE)
         return;
+    uint32_t place = self->places[id] - 1;
     self->places[id] = NOWHERE;
     struct item last = self->items[--self->count];
     if (place < self->count)

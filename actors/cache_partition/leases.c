@@ -43,8 +43,10 @@ struct leases {
     struct leases_limits limits;
     struct seat *seats;
     struct parked *parked;
-    uint32_t *seat_buckets, *parked_buckets; /* as many as there are of each, at least */
-    uint32_t free_seat, free_parked, seat_mask, parked_mask;
+    uint32_t *seat_buckets, *parked_buckets;   /* as many as there are of each, at least */
+    uint32_t free_seat, free_parked;           /* chains of those that came back */
+    uint32_t untouched_seat, untouched_parked; /* from here on none was ever used */
+    uint32_t seat_mask, parked_mask;
     struct due *due;
     uint64_t seed;
     struct fills fills;
@@ -61,10 +63,7 @@ static uint32_t mask_for(uint32_t count)
 
 static void clear(struct leases *self)
 {
-    for (uint32_t i = 0; i < self->limits.leases; i++)
-        self->seats[i].chain = i + 1 < self->limits.leases ? i + 1 : NONE;
-    for (uint32_t i = 0; i < self->limits.parked; i++)
-        self->parked[i].chain = i + 1 < self->limits.parked ? i + 1 : NONE;
+    self->free_seat = self->free_parked = NONE;
     memset(self->seat_buckets, 0xff, (self->seat_mask + 1) * sizeof(uint32_t));
     memset(self->parked_buckets, 0xff, (self->parked_mask + 1) * sizeof(uint32_t));
 }
@@ -176,12 +175,15 @@ static uint32_t find_held(const struct leases *self, struct bytes key)
 static uint32_t take_seat(struct leases *self, struct bytes key)
 {
     uint32_t at = self->free_seat, *bucket = seat_bucket(self, key);
-    if (at == NONE)
-        return NONE;
     assert(key.size > 0);
     assert(key.size <= STORE_KEY_BYTES_MAX);
+    if (at != NONE)
+        self->free_seat = self->seats[at].chain;
+    else if (self->untouched_seat < self->limits.leases)
+        at = self->untouched_seat++;
+    else
+        return NONE;
     struct seat *seat = &self->seats[at];
-    self->free_seat = seat->chain;
     *seat = (struct seat){.first = NONE, .last = NONE, .chain = *bucket};
     seat->key.size = key.size;
     memcpy(seat->key.data, key.data, key.size);
@@ -264,16 +266,25 @@ static uint32_t *parked_bucket(const struct leases *self, const struct request *
                                  self->parked_mask];
 }
 
+static uint32_t take_parked(struct leases *self)
+{
+    uint32_t at = self->free_parked;
+    if (at == NONE)
+        return self->untouched_parked++;
+    self->free_parked = self->parked[at].chain;
+    return at;
+}
+
 enum status leases_park(struct leases *self, struct bytes key, const struct waiter *waiter)
 {
-    uint32_t seat_at = find_held(self, key), at = self->free_parked;
+    uint32_t seat_at = find_held(self, key);
     assert(seat_at != NONE);
     struct seat *seat = &self->seats[seat_at];
-    if (at == NONE || seat->waiting == self->limits.parked_per_key)
+    if (self->counts.parked == self->limits.parked || seat->waiting == self->limits.parked_per_key)
         return STATUS_BUSY_FULL;
+    uint32_t at = take_parked(self);
     struct parked *parked = &self->parked[at];
     uint32_t *bucket = parked_bucket(self, &waiter->request);
-    self->free_parked = parked->chain;
     *parked = (struct parked){*waiter, seat_at, NONE, seat->last, *bucket};
     *bucket = at;
     if (seat->last == NONE)

@@ -51,7 +51,9 @@ struct store {
     struct due *due;   /* heads, by the end of their lives; also the list to draw samples from */
     char *value;       /* VALUE_BYTES_MAX: the one in use */
     uint64_t seed, random, level, bytes_taken;
-    uint32_t block_count, bucket_count, free_first, free_count;
+    uint32_t block_count, bucket_count;
+    uint32_t free_first, free_count; /* the chain of those that came back; and all that are free */
+    uint32_t untouched;              /* from here on no block was ever used */
     store_judge *judge;
     const void *judge_state;
     struct store_counts counts[STORE_GROUPS];
@@ -115,8 +117,7 @@ struct store *store_new(size_t memory_bytes, uint64_t seed, store_judge *judge, 
         return NULL;
     }
     memset(self->buckets, 0xff, (size_t)self->bucket_count * sizeof *self->buckets);
-    for (uint32_t i = 0; i < self->block_count; i++)
-        self->blocks[i].next = i + 1 < self->block_count ? i + 1 : NO_BLOCK;
+    self->free_first = NO_BLOCK;
     self->free_count = self->block_count;
     return self;
 }
@@ -368,16 +369,28 @@ static void make_room(struct store *self, uint32_t blocks, int64_t now_at)
     }
 }
 
-/* The first of so many free blocks, which are one chain now. */
+/* A free block: one that came back, before another page is touched. */
+static uint32_t take_block(struct store *self)
+{
+    uint32_t taken = self->free_first;
+    assert(self->free_count > 0);
+    self->free_count--;
+    if (taken == NO_BLOCK)
+        return self->untouched++;
+    self->free_first = self->blocks[taken].next;
+    return taken;
+}
+
+/* The first of so many blocks, which are one chain now. */
 static uint32_t take_blocks(struct store *self, uint32_t count)
 {
-    uint32_t first = self->free_first, last = first;
-    assert(count <= self->free_count);
-    for (uint32_t i = 1; i < count; i++)
-        last = self->blocks[last].next;
-    self->free_first = self->blocks[last].next;
+    uint32_t first = take_block(self), last = first;
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t next = take_block(self);
+        self->blocks[last].next = next;
+        last = next;
+    }
     self->blocks[last].next = NO_BLOCK;
-    self->free_count -= count;
     return first;
 }
 
