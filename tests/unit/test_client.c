@@ -117,7 +117,8 @@ static void stub_serve(const struct pair *pair)
                            .instance = bytes_of("worker-1")};
     stub.requests++;
     stub.last = pair->header;
-    memcpy(last_user, pair->header.extension.data, pair->header.extension.size);
+    if (pair->header.extension.size > 0) /* absent bytes have no pointer */
+        memcpy(last_user, pair->header.extension.data, pair->header.extension.size);
     if (stub.manner == GARBLED)
         stub_garble();
     if (stub.manner == ECHO || stub.manner == GARBLED)

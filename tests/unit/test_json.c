@@ -93,7 +93,7 @@ static void write_any(struct writer *writer, unsigned nesting)
         write_text(writer);
         break;
     case 6:
-        writer_blob(writer, (struct bytes){bytes, number % 30});
+        writer_blob(writer, (struct bytes){"0123456789abcdefghijklmnopqrstuvwxyz", number % 30});
         break;
     case 7:
         msgpack_pack_ext_with_body(&writer->packer, "abcdefghi", number % 9, -5);
