@@ -79,7 +79,7 @@ static void on_reply(struct context *context, const struct request *request,
         assert(body.cache_statistics.bytes <= body.cache_statistics.bytes_max);
 }
 
-static void send(enum message_id id, struct bytes body, uint16_t flags, uint32_t deadline_ms)
+static void submit(enum message_id id, struct bytes body, uint16_t flags, uint32_t deadline_ms)
 {
     struct pair pair = {.status = STATUS_OK,
                         .header = {.command = COMMAND_REQUEST,
@@ -100,7 +100,7 @@ static const enum message_id served[] = {MSG_CACHE_GET,  MSG_CACHE_MGET,    MSG_
 static void send_raw(struct input *input, unsigned kind)
 {
     struct bytes body = take_bytes(input, take(input));
-    send(served[kind], body, (uint16_t)(take(input) << 8), 1 + take(input));
+    submit(served[kind], body, (uint16_t)(take(input) << 8), 1 + take(input));
     free((void *)(uintptr_t)body.data);
 }
 
@@ -109,7 +109,7 @@ static void send_message(enum message_id id, const void *value, struct input *in
     static char room[CONTROL_BYTES_MAX];
     struct bytes body;
     if (message_encode(id, value, room, sizeof room, &body) == STATUS_OK)
-        send(id, body, take(input) % 4 == 0 ? FLAG_REFRESH : 0, 1 + 16 * take(input));
+        submit(id, body, take(input) % 4 == 0 ? FLAG_REFRESH : 0, 1 + 16 * take(input));
 }
 
 static const char *const keys[] = {"tool:1", "tool:2", "a:b:c:d:e:f:g:h", "k"};
@@ -223,7 +223,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     begin();
     while (input.left > 0 && world.last_id + 2 < REQUESTS_MAX)
         step(&input);
-    send(MSG_CACHE_STATS, (struct bytes){"\x80", 1}, 0, 1);
+    submit(MSG_CACHE_STATS, (struct bytes){"\x80", 1}, 0, 1);
     pass(120 * US_PER_S); /* every deadline is over */
     for (uint64_t id = 1; id <= world.last_id; id++)
         assert(world.requests[id] != WAITS);
