@@ -38,9 +38,8 @@ void news_connect(struct uplink *self, struct bytes endpoint, uint64_t generatio
         log_event(EVENT_DISCONNECTED, log_text("reason", reason));
 }
 
-static void tell_gap(struct process *self, const char *why)
+static void tell_gap(struct process *self)
 {
-    log_event(EVENT_EVENTS_MISSED, log_text("why", why));
     if (self->spec->on_gap != NULL)
         self->spec->on_gap(self->actor.state, &self->context);
 }
@@ -64,8 +63,13 @@ static void take_event(struct uplink *self, const struct pair *pair)
         return;
     (void)snprintf(topic, sizeof topic, "%.*s", (int)method.size, method.data);
     process->event_at = process->context.now_at;
-    if (numbers_take(&self->numbers, pair->header.id, generation_of(pair)))
-        tell_gap(process, "numbers");
+    bool is_first = !self->numbers.begun;
+    if (numbers_take(&self->numbers, pair->header.id, generation_of(pair))) {
+        if (!is_first)
+            log_event(EVENT_EVENTS_MISSED, log_bytes("broker", name_bytes(&self->instance)),
+                      log_u64("number", pair->header.id));
+        tell_gap(process);
+    }
     if (bytes_are(method, "view"))
         peerlinks_offer_view(process, pair->body);
     if (process->spec->on_event != NULL)
@@ -123,8 +127,10 @@ void news_tick(struct process *self)
 {
     if (self->context.now_at < news_due_at(self))
         return;
+    if (self->deaf_at <= self->event_at + DEAF_US) /* the first time in this silence */
+        log_event(EVENT_EVENTS_MISSED, log_text("why", "no broker is heard"));
     self->deaf_at = self->context.now_at + DEAF_AGAIN_US;
-    tell_gap(self, "silence");
+    tell_gap(self);
 }
 
 size_t news_poll(const struct process *self, zmq_pollitem_t *items)

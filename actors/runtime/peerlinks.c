@@ -77,6 +77,8 @@ static uint32_t place_of(struct process *self, const struct msg_member *member)
     memcpy(endpoint, member->endpoint.data, member->endpoint.size);
     endpoint[member->endpoint.size] = '\0';
     struct peerlink *peer = &self->peerlinks[free_place];
+    if (free_place >= self->peerlink_end)
+        self->peerlink_end = free_place + 1;
     peer->link = open_link(self, endpoint);
     memcpy(peer->uuid, member->uuid.data, SESSION_ID_BYTES);
     return peer->link != NULL ? free_place : NOBODY;
@@ -84,7 +86,7 @@ static uint32_t place_of(struct process *self, const struct msg_member *member)
 
 static void close_unwanted(struct process *self)
 {
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++) {
+    for (uint32_t i = 0; i < self->peerlink_end; i++) {
         struct peerlink *peer = &self->peerlinks[i];
         if (peer->link == NULL || peer->wanted)
             continue;
@@ -98,7 +100,7 @@ static void link_members(struct process *self, struct values members)
     struct msg_member member;
     struct bytes value;
     self->member_count = 0;
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         self->peerlinks[i].wanted = false;
     while (values_next(&members, &value) && self->member_count < VIEW_MEMBERS_MAX) {
         bool good = message_decode(MSG_MEMBER, value, &member) == STATUS_OK;
@@ -142,7 +144,7 @@ struct session *peerlinks_asker(struct process *self, uint32_t member)
 unsigned peerlinks_take(struct process *self)
 {
     unsigned count = 0;
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         if (self->peerlinks[i].link != NULL)
             count += link_take(self->peerlinks[i].link, LINK_BURST_MAX, self->context.now_at);
     return count;
@@ -150,14 +152,14 @@ unsigned peerlinks_take(struct process *self)
 
 void peerlinks_tick(struct process *self)
 {
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         if (self->peerlinks[i].link != NULL)
             session_tick(link_session(self->peerlinks[i].link), self->context.now_at);
 }
 
 void peerlinks_flush(struct process *self)
 {
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         if (self->peerlinks[i].link != NULL)
             link_flush(self->peerlinks[i].link, self->context.now_at);
 }
@@ -165,7 +167,7 @@ void peerlinks_flush(struct process *self)
 int64_t peerlinks_due_at(const struct process *self)
 {
     int64_t due_at = INT64_MAX;
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++) {
+    for (uint32_t i = 0; i < self->peerlink_end; i++) {
         if (self->peerlinks[i].link == NULL)
             continue;
         int64_t one_at = session_due_at(link_session(self->peerlinks[i].link));
@@ -177,7 +179,7 @@ int64_t peerlinks_due_at(const struct process *self)
 size_t peerlinks_poll(const struct process *self, zmq_pollitem_t *items)
 {
     size_t count = 0;
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++) {
+    for (uint32_t i = 0; i < self->peerlink_end; i++) {
         if (self->peerlinks[i].link == NULL)
             continue;
         link_poll(self->peerlinks[i].link, items + count);
@@ -188,7 +190,7 @@ size_t peerlinks_poll(const struct process *self, zmq_pollitem_t *items)
 
 bool peerlinks_cancel(struct process *self, uint64_t tag)
 {
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         if (self->peerlinks[i].link != NULL &&
             session_cancel(link_session(self->peerlinks[i].link), tag))
             return true;
@@ -197,7 +199,7 @@ bool peerlinks_cancel(struct process *self, uint64_t tag)
 
 void peerlinks_close(struct process *self, int linger_ms)
 {
-    for (uint32_t i = 0; i < PEERLINKS_MAX; i++)
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
         link_close(&self->peerlinks[i].link, linger_ms);
     free(self->view_bytes);
     self->view_bytes = NULL;

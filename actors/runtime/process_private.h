@@ -85,6 +85,7 @@ struct process {
 
     struct peerlink
         peerlinks[2 * VIEW_MEMBERS_MAX]; /* of a view, while the last one's are closed */
+    uint32_t peerlink_end;               /* places from here on have never been used */
     uint32_t members[VIEW_MEMBERS_MAX];  /* index in peerlinks, by index in the view */
     uint32_t member_count;
     uint64_t view_epoch;

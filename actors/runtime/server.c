@@ -22,7 +22,7 @@ struct peer {
     uint64_t beats;
     int64_t beat_at;
     struct outgoing *outgoing; /* NULL: this place is free */
-    bool ready;                /* its outgoing may hold something */
+    bool ready;                /* it stands in the line of those for whom something is there */
 };
 
 struct stranger {
@@ -39,6 +39,8 @@ struct server {
     bool draining;
     int64_t tick_at;
     struct peer *peers;
+    uint32_t *ready; /* places of those for whom something is there; may hold one that is gone */
+    uint32_t ready_count;
     struct stranger strangers[STRANGERS_MAX];
     unsigned stranger_count;
     struct server_counts counts;
@@ -57,7 +59,9 @@ struct server *server_new(const struct server_config *config, const struct serve
     self->credit = config->credit;
     self->peers_max = config->peers_max;
     self->peers = calloc(config->peers_max, sizeof *self->peers);
+    self->ready = calloc(config->peers_max, sizeof *self->ready);
     assert(self->peers != NULL);
+    assert(self->ready != NULL);
     return self;
 }
 
@@ -69,6 +73,7 @@ void server_destroy(struct server **self_p)
     for (uint32_t i = 0; i < self->peers_max; i++)
         outgoing_destroy(&self->peers[i].outgoing);
     free(self->peers);
+    free(self->ready);
     free(self);
     *self_p = NULL;
 }
@@ -84,15 +89,21 @@ static struct peer *find(struct server *self, uint64_t number)
     return NULL;
 }
 
-static void put(struct peer *peer, const struct header *header, struct bytes body)
+static void put(struct server *self, struct peer *peer, const struct header *header,
+                struct bytes body)
 {
     char head[PAIR_HEAD_BYTES_MAX];
     size_t size = pairs_encode_head(header, body, head);
     outgoing_put(peer->outgoing, (struct bytes){head, size}, body);
+    if (peer->ready)
+        return;
+    assert(self->ready_count < self->peers_max); /* each place stands in it once */
     peer->ready = true;
+    self->ready[self->ready_count++] = (uint32_t)(peer - self->peers);
 }
 
-static void put_reply(struct peer *peer, enum command command, uint64_t id, enum status status)
+static void put_reply(struct server *self, struct peer *peer, enum command command, uint64_t id,
+                      enum status status)
 {
     char room[CONTROL_BYTES_MAX];
     struct header header = {.command = command,
@@ -102,7 +113,7 @@ static void put_reply(struct peer *peer, enum command command, uint64_t id, enum
                             .admit_level = CLASS_SHEDDABLE,
                             .retry_after_ms = statuses[status].retry == RETRY_AFTER,
                             .credit = peer->granted};
-    put(peer, &header, message_encode_failure(status, room));
+    put(self, peer, &header, message_encode_failure(status, room));
 }
 
 /* Who has no place is told why in a line of its own. */
@@ -132,8 +143,9 @@ static void tell_stranger(struct server *self, uint64_t number, enum status stat
 static void forget(struct server *self, struct peer *peer)
 {
     uint64_t number = peer->number;
+    bool ready = peer->ready;
     outgoing_destroy(&peer->outgoing);
-    memset(peer, 0, sizeof *peer);
+    *peer = (struct peer){.ready = ready}; /* it stands in that line until the turn ends */
     self->count--;
     if (self->owner.on_gone != NULL)
         self->owner.on_gone(self->owner.self, number);
@@ -172,7 +184,7 @@ static void put_welcome(struct server *self, struct peer *peer)
     };
     enum status status = message_encode(MSG_WELCOME, &welcome, room, sizeof room, &body);
     assert(status == STATUS_OK);
-    put(peer,
+    put(self, peer,
         &(struct header){.command = COMMAND_WELCOME,
                          .executed = EXECUTED_YES,
                          .admit_level = CLASS_SHEDDABLE,
@@ -220,6 +232,7 @@ static void on_hello(struct server *self, uint64_t number, const struct pair *pa
         return;
     }
     *peer = (struct peer){.number = number,
+                          .ready = peer->ready,
                           .heard_at = now_at,
                           .beat_at = now_at + SERVER_HEARTBEAT_MS * US_PER_MS,
                           .granted = self->credit,
@@ -242,14 +255,14 @@ static void on_request(struct server *self, struct peer *peer, const struct pair
     peer->granted += status == STATUS_DRAINING; /* its answer grants the next */
     if (status != STATUS_OK) {
         self->counts.refused++;
-        put_reply(peer, COMMAND_REPLY, pair->header.id, status);
+        put_reply(self, peer, COMMAND_REPLY, pair->header.id, status);
     } else {
         self->owner.on_request(self->owner.self, peer->number, pair);
     }
 }
 
 /* A pair that is bad, or not for us. */
-static void on_fault(struct peer *peer, const struct pair *pair)
+static void on_fault(struct server *self, struct peer *peer, const struct pair *pair)
 {
     const struct command_row *row = &commands[pair->header.command];
     enum status status = pair->status != STATUS_OK ? pair->status : STATUS_BAD_REQUEST;
@@ -260,7 +273,8 @@ static void on_fault(struct peer *peer, const struct pair *pair)
     peer->asked += was_request; /* it has cost the peer a grant: give one back */
     peer->granted += was_request;
     bool answers = pair->header.id != 0 && (!is_known || row->answer == COMMAND_REPLY);
-    put_reply(peer, answers ? COMMAND_REPLY : COMMAND_ERROR, answers ? pair->header.id : 0, status);
+    put_reply(self, peer, answers ? COMMAND_REPLY : COMMAND_ERROR, answers ? pair->header.id : 0,
+              status);
 }
 
 /* Returns false: the peer is gone. */
@@ -279,7 +293,7 @@ static bool take_pair(struct server *self, struct peer *peer, const struct pair 
         forget(self, peer);
         return false;
     } else if (command != COMMAND_HEARTBEAT || !is_good) {
-        on_fault(peer, pair);
+        on_fault(self, peer, pair);
         return !strike(self, peer, now_at);
     }
     return true;
@@ -307,7 +321,7 @@ unsigned server_take(struct server *self, uint64_t number, struct bytes message,
         }
     }
     if (!told && pairs.broken && peer != NULL) {
-        put_reply(peer, COMMAND_ERROR, 0, STATUS_BAD_REQUEST);
+        put_reply(self, peer, COMMAND_ERROR, 0, STATUS_BAD_REQUEST);
         (void)strike(self, peer, now_at);
     } else if (pairs.broken) {
         self->counts.malformed++;
@@ -327,7 +341,7 @@ enum status server_reply(struct server *self, uint64_t number, const struct head
     struct header ours = *header;
     peer->granted += grants;
     ours.credit = peer->granted;
-    put(peer, &ours, body);
+    put(self, peer, &ours, body);
     return STATUS_OK;
 }
 
@@ -349,7 +363,7 @@ void server_tick(struct server *self, int64_t now_at)
             self->counts.silent++;
             forget(self, peer);
         } else if (now_at >= peer->beat_at) {
-            put(peer,
+            put(self, peer,
                 &(struct header){
                     .command = COMMAND_HEARTBEAT, .id = ++peer->beats, .class = CLASS_CRITICAL},
                 (struct bytes){0});
@@ -374,15 +388,18 @@ static bool flush_peer(struct server *self, struct peer *peer)
         self->counts.dropped += status != STATUS_OK;
         outgoing_sent(peer->outgoing);
     }
-    peer->ready = false;
     return true;
 }
 
 void server_flush(struct server *self)
 {
-    for (uint32_t i = 0; i < self->peers_max && self->count > 0; i++)
-        if (self->peers[i].ready && !flush_peer(self, &self->peers[i]))
-            forget(self, &self->peers[i]);
+    for (uint32_t i = 0; i < self->ready_count; i++) {
+        struct peer *peer = &self->peers[self->ready[i]];
+        peer->ready = false;
+        if (peer->outgoing != NULL && !flush_peer(self, peer))
+            forget(self, peer);
+    }
+    self->ready_count = 0;
     for (unsigned i = 0; i < self->stranger_count; i++) {
         struct bytes message = {self->strangers[i].data, self->strangers[i].size};
         self->counts.dropped +=
