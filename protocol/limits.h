@@ -112,6 +112,7 @@
 #define QUESTION_CHARACTERS_MAX 10000u
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
 #define RESULT_BYTES_MAX 196608u /* a tool's data: one reply carries it and the rest */
+#define TOOL_ERRORS_MAX 32u      /* that a tool executor remembers */
 #define SOURCES_MAX 32u
 #define FLOWS_MAX 1024u           /* requests one driver works on */
 #define FLOWS_BYTES_MAX 67108864u /* what it holds for all of them */

@@ -515,6 +515,25 @@ START_TEST(a_file_that_comes_goes_or_is_replaced_is_noticed)
 }
 END_TEST
 
+START_TEST(damage_is_noticed_once_and_so_is_its_end)
+{
+    struct watch *watch = watch_new(&sql->database);
+    char head[100] = {0};
+    int file = open(sql->database.path, O_RDONLY);
+    ck_assert_int_eq(pread(file, head, sizeof head, 0), (ssize_t)sizeof head);
+    close(file);
+    ck_assert(watch_look(watch));
+    ck_assert(!watch_look(watch));
+    overwrite(0, "this is no database at all, whatever its name says", 50);
+    ck_assert(watch_look(watch));
+    ck_assert(!watch_look(watch));
+    overwrite(0, head, sizeof head);
+    ck_assert(watch_look(watch));
+    ck_assert(!watch_look(watch));
+    watch_destroy(&watch);
+}
+END_TEST
+
 START_TEST(what_is_committed_while_the_file_is_locked_is_noticed_after)
 {
     struct watch *watch = watch_new(&sql->database);
@@ -557,6 +576,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_catalogue_too_large_is_cut_between_tables);
     tcase_add_test(tcase, a_foreign_change_is_noticed_once);
     tcase_add_test(tcase, a_file_that_comes_goes_or_is_replaced_is_noticed);
+    tcase_add_test(tcase, damage_is_noticed_once_and_so_is_its_end);
     tcase_add_test(tcase, what_is_committed_while_the_file_is_locked_is_noticed_after);
 }
 

@@ -57,25 +57,34 @@ static void open_file(struct watch *self)
         close_file(self);
 }
 
-/* False: it cannot be read now. */
-static bool read_version(struct watch *self, int64_t *ret)
+/* returns  an SQLite code; OK: it is written to ret */
+static int read_version(struct watch *self, int64_t *ret)
 {
     int code = sqlite3_step(self->ask);
     if (code == SQLITE_ROW)
         *ret = sqlite3_column_int64(self->ask, 0);
     sqlite3_reset(self->ask);
-    return code == SQLITE_ROW;
+    return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-/* True: another commit than at the last look, or nothing to compare it with. */
+/* True: another commit than at the last look, or nothing to compare it with; or what could be read
+ * then is damaged now. */
 static bool look_at_version(struct watch *self)
 {
     int64_t version = 0;
+    bool was_readable = self->has_version;
     if (self->db == NULL)
         open_file(self);
-    if (self->db == NULL || !read_version(self, &version))
-        return false;
-    bool changed = !self->has_version || version != self->version;
+    if (self->db == NULL)
+        return was_readable;
+    int code = read_version(self, &version);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return false; /* a writer is at it: its commit is seen next time */
+    if (code != SQLITE_OK) {
+        close_file(self);
+        return was_readable;
+    }
+    bool changed = !was_readable || version != self->version;
     self->has_version = true;
     self->version = version;
     return changed;
