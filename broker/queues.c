@@ -281,7 +281,8 @@ enum request_class queues_admit_level(const struct queues *self, enum role role)
 {
     const struct queue *queue = &self->queues[role];
     uint32_t level = CLASS_SHEDDABLE;
-    if (has_room(queue, 0))
+    bool roomy = queue->depth + 1 < queue->count_max && queue->bytes < queue->bytes_max;
+    if (roomy || queue->depth == 0)
         return CLASS_SHEDDABLE;
     while (level > 0 && queue->backlog[level] == 0)
         level--; /* the least important that waits goes first when another wants in */

@@ -72,7 +72,8 @@ uint32_t queues_backlog(const struct queues *self, enum role role, enum request_
 /* The one that has stood longest in its class; NONE of list.h: none waits. */
 uint32_t queues_oldest(const struct queues *self, enum role role, enum request_class class);
 
-/* The least important class that a full queue still lets in; CLASS_SHEDDABLE while it is not. */
+/* The least important class that a queue, full but for one, still lets in; CLASS_SHEDDABLE before.
+ */
 enum request_class queues_admit_level(const struct queues *self, enum role role);
 
 #endif

@@ -126,7 +126,7 @@ START_TEST(requests_are_found_by_client_and_worker)
 {
     uint64_t seed = 9;
     uint32_t client_of[SLOTS], worker_of[SLOTS] = {0};
-    uint64_t id_of[SLOTS];
+    uint64_t id_of[SLOTS] = {0};
     memset(client_of, UINT8_MAX, sizeof client_of);
     for (int step = 0; step < 20000; step++) {
         uint32_t client = (uint32_t)(random_next(&seed) % CLIENTS);

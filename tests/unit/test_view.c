@@ -47,7 +47,7 @@ static void check(uint64_t epoch, const char *const *endpoints, size_t count)
     ck_assert_uint_eq(view_epoch(view), epoch);
     ck_assert_uint_eq(values_count(its.members), count);
     struct values values = values_over(its.members);
-    for (size_t i = 0; values_next(&values, &value); i++) {
+    for (size_t i = 0; i < count && values_next(&values, &value); i++) {
         ck_assert_int_eq(message_decode(MSG_MEMBER, value, &member), STATUS_OK);
         ck_assert(bytes_are(member.endpoint, endpoints[i]));
     }
