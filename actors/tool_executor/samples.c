@@ -107,15 +107,15 @@ static void keep_first(char *kept, const char *name)
         snprintf(kept, TABLE_BYTES_MAX + 1, "%s", name);
 }
 
-static bool take_column(void *context, const struct catalog_column *column)
+static void take_column(void *context, const struct catalog_column *column)
 {
     struct tables *self = context;
     struct table *last = self->count == 0 ? NULL : &self->list[self->count - 1];
     if (strlen(column->table) > TABLE_BYTES_MAX)
-        return true;
+        return;
     if (last == NULL || strcmp(last->name, column->table) != 0) {
         if (self->count == TABLES_MAX)
-            return false;
+            return;
         last = &self->list[self->count++];
         *last = (struct table){.is_wide = column->columns > SQL_COLUMNS_MAX};
         snprintf(last->name, sizeof last->name, "%s", column->table);
@@ -124,7 +124,6 @@ static bool take_column(void *context, const struct catalog_column *column)
         keep_first(last->number, column->name);
     else if (is_text(column->type))
         keep_first(last->text, column->name);
-    return true;
 }
 
 enum kind_of_sample { FIRST_ROWS, ROW_COUNT, GROUPS, RANGE, KINDS };

@@ -187,13 +187,13 @@ static const struct {
 START_TEST(nesting_has_a_bound)
 {
     for (unsigned depth = CALCULATOR_NESTING_MAX - 1; depth <= CALCULATOR_NESTING_MAX; depth++) {
-        char text[1024] = "";
+        char text[1024], *at = text;
         struct number number;
         for (unsigned i = 0; i < depth; i++)
-            strcat(text, nesting[_i].piece);
-        strcat(text, "1");
+            at = stpcpy(at, nesting[_i].piece);
+        at = stpcpy(at, "1");
         for (unsigned i = 0; i < depth; i++)
-            strcat(text, nesting[_i].end);
+            at = stpcpy(at, nesting[_i].end);
         bool done = run(text, &number);
         bool overflows = !done && failure.status == STATUS_APP_ERROR;
         ck_assert_int_eq(done || overflows, depth < CALCULATOR_NESTING_MAX);
@@ -203,13 +203,13 @@ END_TEST
 
 START_TEST(a_chain_is_no_nesting)
 {
-    char text[CALCULATOR_BYTES_MAX + 2] = "1";
+    char text[CALCULATOR_BYTES_MAX + 3], *at = stpcpy(text, "1");
     struct number number = {0};
     while (strlen(text) + 2 <= CALCULATOR_BYTES_MAX)
-        strcat(text, "+1");
+        at = stpcpy(at, "+1");
     ck_assert(run(text, &number));
     ck_assert_int_eq(number.integer, (int64_t)(strlen(text) + 1) / 2);
-    strcat(text, "+1");
+    (void)stpcpy(at, "+1");
     ck_assert(!run(text, &number));
 }
 END_TEST

@@ -2,19 +2,28 @@
  * they cannot be asked for over the wire anyway. */
 #include "actors/tool_executor/database/catalog.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+static const char tables_text[] =
+    "select name, wr from pragma_table_list where schema = 'main'"
+    " and type in ('table', 'view', 'virtual') and name not like 'sqlite\\_%' escape '\\'"
+    " order by name";
 
 /* Hidden columns of virtual tables (1) are left out, generated ones (2, 3) are not. A primary key
  * may be null in SQLite, unless it is the rowid or the table has none. */
 static const char columns_text[] =
-    "select t.name, c.name, c.type,"
-    " c.\"notnull\" = 0 and (c.pk = 0 or not (t.wr or upper(c.type) = 'INTEGER')), c.pk > 0,"
-    " count(*) over (partition by t.name)"
-    " from pragma_table_list t join pragma_table_xinfo(t.name) c"
-    " where t.schema = 'main' and t.type in ('table', 'view', 'virtual')"
-    " and t.name not like 'sqlite\\_%' escape '\\' and c.hidden <> 1"
-    " order by t.name, c.cid";
+    "select name, type,"
+    " \"notnull\" = 0 and (pk = 0 or not (?2 or upper(type) = 'INTEGER')), pk > 0,"
+    " count(*) over ()"
+    " from pragma_table_xinfo(?1) where hidden <> 1 order by cid";
+
+/* The names of the tables, each behind a mark ('1': it has no rowid) and with its 0. */
+struct names {
+    char *data;
+    size_t size, room;
+};
 
 static const char *text_at(sqlite3_stmt *statement, int column)
 {
@@ -22,24 +31,64 @@ static const char *text_at(sqlite3_stmt *statement, int column)
     return text == NULL ? "" : text;
 }
 
+static void add_name(struct names *self, char mark, const char *name)
+{
+    size_t size = strlen(name) + 2;
+    if (self->size + size > self->room) {
+        self->room = 2 * self->room + size;
+        self->data = realloc(self->data, self->room);
+        assert(self->data != NULL);
+    }
+    self->data[self->size] = mark;
+    memcpy(self->data + self->size + 1, name, size - 1);
+    self->size += size;
+}
+
+static bool read_names(struct sqlite *sqlite, struct names *ret, struct failure *failure)
+{
+    sqlite3_stmt *statement = sqlite_compile(sqlite, bytes_of(tables_text), true, NULL, failure);
+    enum step step = STEP_FAILED;
+    while (statement != NULL && (step = sqlite_step(sqlite, statement, failure)) == STEP_ROW)
+        add_name(ret, sqlite3_column_int(statement, 1) != 0 ? '1' : '0', text_at(statement, 0));
+    return step == STEP_DONE;
+}
+
+/* The columns of one table. */
+static bool walk_table(struct sqlite *sqlite, const char *marked_name, catalog_visitor *visit,
+                       void *context, struct failure *failure)
+{
+    sqlite3_stmt *statement = sqlite_compile(sqlite, bytes_of(columns_text), true, NULL, failure);
+    enum step step = STEP_FAILED;
+    if (statement == NULL)
+        return false;
+    sqlite3_bind_text(statement, 1, marked_name + 1, -1, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 2, marked_name[0] == '1');
+    while ((step = sqlite_step(sqlite, statement, failure)) == STEP_ROW) {
+        struct catalog_column column = {marked_name + 1,
+                                        text_at(statement, 0),
+                                        text_at(statement, 1),
+                                        sqlite3_column_int(statement, 2) != 0,
+                                        sqlite3_column_int(statement, 3) != 0,
+                                        (unsigned)sqlite3_column_int(statement, 4)};
+        visit(context, &column);
+    }
+    return step == STEP_DONE;
+}
+
+/* A view of what is gone cannot be read; the others can. */
 bool catalog_walk(struct sqlite *sqlite, catalog_visitor *visit, void *context,
                   struct failure *failure)
 {
-    sqlite3_stmt *statement = sqlite_compile(sqlite, bytes_of(columns_text), true, NULL, failure);
-    if (statement == NULL)
-        return false;
-    enum step step = STEP_ROW;
-    while ((step = sqlite_step(sqlite, statement, failure)) == STEP_ROW) {
-        struct catalog_column column = {text_at(statement, 0),
-                                        text_at(statement, 1),
-                                        text_at(statement, 2),
-                                        sqlite3_column_int(statement, 3) != 0,
-                                        sqlite3_column_int(statement, 4) != 0,
-                                        (unsigned)sqlite3_column_int(statement, 5)};
-        if (!visit(context, &column))
-            return true;
-    }
-    return step == STEP_DONE;
+    struct names names = {NULL, 0, 0};
+    struct failure own = {.status = STATUS_OK};
+    bool walked = read_names(sqlite, &names, failure);
+    for (size_t at = 0; walked && at < names.size; at += strlen(names.data + at) + 1)
+        walked = walk_table(sqlite, names.data + at, visit, context, &own) ||
+                 strcmp(own.code, "BAD_QUERY") == 0;
+    if (!walked && own.status != STATUS_OK)
+        *failure = own;
+    free(names.data);
+    return walked;
 }
 
 /* Tables one behind the other; one that does not fit is taken back. */
@@ -88,21 +137,20 @@ static void write_column(struct writer *room, const struct catalog_column *colum
     writer_bool(room, column->primary_key);
 }
 
-static bool list_column(void *context, const struct catalog_column *column)
+static void list_column(void *context, const struct catalog_column *column)
 {
     struct listing *self = context;
     if (self->columns_left == 0)
         write_table(self, column);
     write_column(self->room, column);
     if (--self->columns_left > 0)
-        return true;
+        return;
     self->full = self->full || self->room->full; /* from the first that does not fit on */
     if (self->full)
         self->room->used = self->table_start;
     else
         self->written++;
     self->room->full = false;
-    return true;
 }
 
 bool catalog_write(struct sqlite *sqlite, struct writer *room, uint64_t *ret_total,

@@ -1,6 +1,7 @@
 /* catalog - what a database holds: its tables and views, with their columns.
  *
- * Not listed: SQLite's own tables, and those that a virtual table keeps its data in. */
+ * Not listed: SQLite's own tables, those that a virtual table keeps its data in, and views of what
+ * is gone. */
 #ifndef ACTORS_TOOL_EXECUTOR_DATABASE_CATALOG_H
 #define ACTORS_TOOL_EXECUTOR_DATABASE_CATALOG_H
 
@@ -13,8 +14,7 @@ struct catalog_column {
     unsigned columns; /* of its table */
 };
 
-/* returns  false: enough */
-typedef bool catalog_visitor(void *context, const struct catalog_column *column);
+typedef void catalog_visitor(void *context, const struct catalog_column *column);
 
 /* Hand over every column, those of a table together, tables by name; between sqlite_begin() and
  * sqlite_end().
