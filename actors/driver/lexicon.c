@@ -18,7 +18,7 @@
 #define LOWEST(phrase)             {phrase, EXTREME, NO_METRIC, NO_ATTRIBUTE, true, false},
 #define FORECAST(phrase)           {phrase, 0, NO_METRIC, NO_ATTRIBUTE, false, true},
 
-enum {REVENUE, PROFIT, EXPENSES, MARGIN};             /* of metrics[] */
+enum {REVENUE, PROFIT, EXPENSES, MARGIN};             /* of measures[] */
 enum {EMPLOYEES, MARKET_CAP, FOUNDED_YEAR, SYMBOL};   /* of attributes[] */
 
 const struct entry lexicon[] = {

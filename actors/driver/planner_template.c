@@ -168,9 +168,9 @@ static void say_names(struct planning *self, struct bytes container, const char 
 static void say_metrics(struct planning *self)
 {
     writer_cstr(&self->writer, "metrics");
-    writer_array(&self->writer, metric_count + attribute_count);
-    for (size_t i = 0; i < metric_count; i++)
-        writer_cstr(&self->writer, metrics[i].name);
+    writer_array(&self->writer, measure_count + attribute_count);
+    for (size_t i = 0; i < measure_count; i++)
+        writer_cstr(&self->writer, measures[i].name);
     for (size_t i = 0; i < attribute_count; i++)
         writer_cstr(&self->writer, attributes[i].label);
 }
@@ -269,7 +269,7 @@ static bool would_fit(const struct planning *self, uint32_t element)
         return false;
     reading.elements |= element;
     if (element == METRIC)
-        reading.metric = &metrics[0];
+        reading.metric = &measures[0];
     if (element == ATTRIBUTE)
         reading.attribute = &attributes[0];
     return templates_match(&reading, found) > 0 && found[0]->statement != NULL;

@@ -17,13 +17,13 @@
 #define YEAR_LEAST 1900
 #define YEAR_MOST 2199
 
-const struct metric metrics[] = {
+const struct measure measures[] = {
     {"revenue", "f.revenue", "sum(f.revenue)", ""},
     {"profit", "f.profit", "sum(f.profit)", ""},
     {"expenses", "f.expenses", "sum(f.expenses)", ""},
     {"margin", NULL, "round(100.0 * sum(f.profit) / sum(f.revenue), 2)", "%"},
 };
-const size_t metric_count = COUNT_OF(metrics);
+const size_t measure_count = COUNT_OF(measures);
 
 const struct attribute attributes[] = {
     {"employees", "employees", true, false},
@@ -320,7 +320,7 @@ static unsigned take_lexicon(struct reader *self, unsigned at)
     if (longest->elements != 0)
         add(self, longest->elements);
     if (longest->metric != NO_METRIC)
-        reading->metric = &metrics[longest->metric];
+        reading->metric = &measures[longest->metric];
     if (longest->attribute != NO_ATTRIBUTE)
         reading->attribute = &attributes[longest->attribute];
     reading->lowest |= longest->lowest;

@@ -25,7 +25,7 @@ struct period {
     int64_t from, to; /* quarters, both included: year * 4 + quarter - 1 */
 };
 
-struct metric {
+struct measure {
     const char *name;       /* column of the answer */
     const char *column;     /* of financial_records; NULL: it is computed of several */
     const char *expression; /* over the records of a group */
@@ -69,7 +69,7 @@ struct reading {
     uint32_t elements;
     struct bytes companies[2]; /* names as the catalogue has them */
     struct bytes sector;       /* likewise */
-    const struct metric *metric;
+    const struct measure *metric;
     const struct attribute *attribute;
     struct period periods[2]; /* of a SPAN both ends, else the first */
     uint64_t number;
@@ -82,9 +82,9 @@ struct reading {
     bool unknown_is_sector;   /* the word sector follows them */
 };
 
-extern const struct metric metrics[];
+extern const struct measure measures[];
 extern const struct attribute attributes[];
-extern const size_t metric_count, attribute_count;
+extern const size_t measure_count, attribute_count;
 
 /* Read a question.
  *

@@ -266,7 +266,7 @@ static void say_float(struct text *text, double number)
  * to be unknown. */
 static void say_cell(struct saying *self, struct bytes column, struct bytes value)
 {
-    const struct metric *metric = self->reading->metric;
+    const struct measure *metric = self->reading->metric;
     const struct attribute *attribute = self->reading->attribute;
     struct bytes text = bytes_of("unknown");
     int64_t integer;

@@ -1,0 +1,270 @@
+/* registry - see registry.h. */
+#include "actors/driver/registry.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/schema.h"
+
+#define DISTANCE_MAX 3u /* of a name that is suggested */
+
+struct registry {
+    struct tool tools[REGISTRY_TOOLS_MAX];
+    size_t count;
+    bool has_executors;
+};
+
+struct registry *registry_new(void)
+{
+    return calloc(1, sizeof(struct registry));
+}
+
+void registry_destroy(struct registry **self)
+{
+    if (*self == NULL)
+        return;
+    for (size_t i = 0; i < (*self)->count; i++)
+        free((void *)(uintptr_t)(*self)->tools[i].parameters.data);
+    free(*self);
+    *self = NULL;
+}
+
+static struct tool *find(struct registry *self, struct bytes name, struct bytes version)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (bytes_are(name, self->tools[i].name) && bytes_are(version, self->tools[i].version))
+            return &self->tools[i];
+    return NULL;
+}
+
+/* A version that was not stated is an empty text. */
+static struct bytes stated(struct bytes version)
+{
+    return version.data == NULL ? bytes_of("") : version;
+}
+
+static size_t add_instance(struct name_text *instances, size_t count, struct bytes name)
+{
+    if (name.size == 0 || name.size > NAME_BYTES_MAX || count == WORKERS_MAX)
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (bytes_are(name, instances[i].text))
+            return count;
+    memcpy(instances[count].text, name.data, name.size);
+    instances[count].text[name.size] = '\0';
+    return count + 1;
+}
+
+size_t registry_take_directory(struct registry *self, const struct msg_directory *directory,
+                               struct name_text *ret_unknown)
+{
+    size_t unknown = 0;
+    struct values values = values_over(directory->methods);
+    struct bytes element;
+    struct msg_directory_method method;
+    self->has_executors = false;
+    for (size_t i = 0; i < self->count; i++)
+        self->tools[i].served = false;
+    while (values_next(&values, &element)) {
+        if (message_decode(MSG_DIRECTORY_METHOD, element, &method) != STATUS_OK ||
+            method.role != ROLE_TOOL_EXECUTOR || method.workers == 0)
+            continue;
+        self->has_executors = true;
+        struct tool *tool = find(self, method.name, stated(method.version));
+        if (tool != NULL && tool->schema == method.schema)
+            tool->served = true;
+        else
+            unknown = add_instance(ret_unknown, unknown, method.instance);
+    }
+    return unknown;
+}
+
+bool registry_has_executors(const struct registry *self)
+{
+    return self->has_executors;
+}
+
+/* A place for this tool: its own if it is known, else a new one; NULL: there is no room. */
+static struct tool *place(struct registry *self, struct bytes name, struct bytes version)
+{
+    struct tool *tool = find(self, name, version);
+    if (tool != NULL)
+        return tool;
+    if (self->count == REGISTRY_TOOLS_MAX)
+        return NULL;
+    return &self->tools[self->count++];
+}
+
+static bool is_sound(const struct msg_tool_definition *definition)
+{
+    char name[METHOD_BYTES_MAX];
+    struct bytes resolved;
+    struct fault fault;
+    if (!key_tool_name(definition->name, name, &resolved) ||
+        !bytes_equal(resolved, definition->name) || definition->version.size > NAME_BYTES_MAX)
+        return false;
+    return definition->parameters.data == NULL || value_kind(definition->parameters) == KIND_NIL ||
+           schema_check(definition->parameters, &fault) == STATUS_OK;
+}
+
+/* An absent or unknown scope is tenant, which is narrow enough for what a tool may not say. */
+static enum key_scope_kind scope_of(const struct msg_tool_definition *definition)
+{
+    enum key_scope_kind scope;
+    return key_scope_kind_of(definition->scope, &scope) ? scope : KEY_TENANT;
+}
+
+static void fill(struct tool *tool, const struct msg_tool_definition *definition, char *parameters)
+{
+    free((void *)(uintptr_t)tool->parameters.data);
+    *tool =
+        (struct tool){.schema = definition->schema,
+                      .timeout_ms = definition->timeout_ms,
+                      .ttl_ms = definition->ttl_ms < TTL_MS_MAX ? definition->ttl_ms : TTL_MS_MAX,
+                      .scope = scope_of(definition),
+                      .cacheable = definition->cacheable,
+                      .idempotent = definition->idempotent,
+                      .served = true};
+    memcpy(tool->name, definition->name.data, definition->name.size);
+    if (definition->version.size > 0)
+        memcpy(tool->version, definition->version.data, definition->version.size);
+    if (parameters != NULL) {
+        memcpy(parameters, definition->parameters.data, definition->parameters.size);
+        tool->parameters = (struct bytes){parameters, definition->parameters.size};
+    }
+}
+
+static bool take_definition(struct registry *self, const struct msg_tool_definition *definition)
+{
+    if (!is_sound(definition))
+        return false;
+    bool has =
+        definition->parameters.data != NULL && value_kind(definition->parameters) != KIND_NIL;
+    char *parameters = has ? malloc(definition->parameters.size) : NULL;
+    struct tool *tool = place(self, definition->name, definition->version);
+    if (tool == NULL || (has && parameters == NULL)) {
+        free(parameters);
+        return false;
+    }
+    fill(tool, definition, parameters);
+    return true;
+}
+
+size_t registry_take_definitions(struct registry *self, const struct msg_tool_definitions *list)
+{
+    size_t taken = 0;
+    struct values values = values_over(list->tools);
+    struct bytes element;
+    struct msg_tool_definition definition;
+    while (values_next(&values, &element))
+        if (message_decode(MSG_TOOL_DEFINITION, element, &definition) == STATUS_OK)
+            taken += take_definition(self, &definition);
+    return taken;
+}
+
+const struct tool *registry_find(const struct registry *self, struct bytes name,
+                                 struct bytes version)
+{
+    const struct tool *best = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        const struct tool *tool = &self->tools[i];
+        if (!bytes_are(name, tool->name))
+            continue;
+        if (version.size > 0 && !bytes_are(version, tool->version))
+            continue;
+        bool better = best == NULL || (tool->served && !best->served) ||
+                      (tool->served == best->served &&
+                       registry_compare_versions(tool->version, best->version) > 0);
+        if (better)
+            best = tool;
+    }
+    return best;
+}
+
+/* source: Wagner and Fischer, The string-to-string correction problem, 1974 */
+static unsigned distance(struct bytes left, const char *right)
+{
+    unsigned costs[METHOD_BYTES_MAX + 1];
+    size_t width = strlen(right);
+    for (size_t k = 0; k <= width; k++)
+        costs[k] = (unsigned)k;
+    for (size_t i = 0; i < left.size; i++) {
+        unsigned diagonal = costs[0];
+        costs[0] = (unsigned)i + 1;
+        for (size_t k = 0; k < width; k++) {
+            unsigned above = costs[k + 1];
+            bool same = (left.data[i] | 0x20) == (right[k] | 0x20);
+            unsigned least = diagonal + !same;
+            least = costs[k] + 1 < least ? costs[k] + 1 : least;
+            costs[k + 1] = above + 1 < least ? above + 1 : least;
+            diagonal = above;
+        }
+    }
+    return costs[width];
+}
+
+void registry_suggest(const struct registry *self, struct bytes name, char *out)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    if (name.size > METHOD_BYTES_MAX)
+        return;
+    for (size_t i = 0; i < self->count; i++) {
+        const char *known = self->tools[i].name;
+        if (strlen(known) + 3 > REGISTRY_SUGGESTIONS_BYTES_MAX - used)
+            return;
+        if (strstr(out, known) == NULL && distance(name, known) <= DISTANCE_MAX)
+            used += (size_t)snprintf(out + used, REGISTRY_SUGGESTIONS_BYTES_MAX - used, "%s%s",
+                                     used > 0 ? ", " : "", known);
+    }
+}
+
+/* One identifier: numbers by value and before texts, texts by their bytes. */
+static int compare_identifiers(const char *left, size_t left_size, const char *right,
+                               size_t right_size)
+{
+    bool left_number = strspn(left, "0123456789") >= left_size;
+    bool right_number = strspn(right, "0123456789") >= right_size;
+    if (left_number != right_number)
+        return left_number ? -1 : 1;
+    if (left_number && left_size != right_size)
+        return left_size < right_size ? -1 : 1;
+    size_t size = left_size < right_size ? left_size : right_size;
+    int order = memcmp(left, right, size);
+    return order != 0 || left_size == right_size ? order : left_size < right_size ? -1 : 1;
+}
+
+/* Identifiers with dots between them, up to one of these bytes; the shorter of two alike is less.
+ */
+static int compare_lists(const char **left, const char **right, const char *end)
+{
+    char stops[8];
+    snprintf(stops, sizeof stops, ".%s", end);
+    for (;;) {
+        size_t left_size = strcspn(*left, stops), right_size = strcspn(*right, stops);
+        int order = compare_identifiers(*left, left_size, *right, right_size);
+        *left += left_size;
+        *right += right_size;
+        if (order != 0)
+            return order;
+        if (**left != '.' || **right != '.')
+            return (**left == '.') - (**right == '.');
+        (*left)++;
+        (*right)++;
+    }
+}
+
+int registry_compare_versions(const char *left, const char *right)
+{
+    int order = compare_lists(&left, &right, "-+");
+    if (order != 0)
+        return order;
+    if (*left != '-' || *right != '-')
+        return (*right == '-') - (*left == '-');
+    left++;
+    right++;
+    return compare_lists(&left, &right, "+");
+}

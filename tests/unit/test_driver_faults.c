@@ -1,0 +1,418 @@
+/* test_driver_faults - others compute the same, tools fail, partitions are silent, tools are not
+ * known: each request has its answer or its error, and each lease goes back once. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/driver_scene.h"
+#include "tests/support/suite.h"
+
+#define QUESTION "What was the Q1 2025 revenue of Orvanta Systems?"
+
+static void setup(void)
+{
+    scene_setup(NULL);
+}
+
+static void assert_cache(uint64_t id, const char *status)
+{
+    struct scene_reply reply = scene_reply_to(id);
+    ck_assert_msg(bytes_are(reply.cache.status, status), "%.*s", (int)reply.cache.status.size,
+                  reply.cache.status.data);
+}
+
+static bool is_degraded(uint64_t id, const char *by)
+{
+    struct scene_reply reply = scene_reply_to(id);
+    struct values values = values_over(reply.answer.degraded);
+    struct bytes element, text;
+    bool found = false;
+    while (values_next(&values, &element))
+        found = found || (value_text(element, &text) && bytes_are(text, by));
+    ck_assert_int_eq(found || reply.answer.degraded.data != NULL,
+                     (record_reply_to(scene.record, id)->answer.flags & FLAG_DEGRADED) != 0);
+    return found;
+}
+
+static void assert_quiet(void)
+{
+    ck_assert_ptr_null(record_open_ask(scene.record));
+    ck_assert_uint_eq(scene_leases_out(), 0);
+}
+
+/* --- waiting, stale, failing --- */
+
+START_TEST(who_finds_it_taken_waits_for_the_fill)
+{
+    uint64_t first = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    uint64_t second = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert(!scene_answer(scene_open(ROLE_CACHE_PARTITION, "get"))); /* parked */
+    scene_run();
+    assert_cache(first, "miss");
+    assert_cache(second, "waited");
+    ck_assert_uint_eq(scene_reply_to(second).n, 3);
+    ck_assert_uint_eq(scene.executed, 1);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(a_lease_that_is_handed_on_is_filled_by_the_next)
+{
+    uint64_t first = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    uint64_t second = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert(!scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_cancel(scene.record, first);
+    scene_run();
+    assert_cache(second, "miss");
+    ck_assert_uint_eq(scene.handed_back, 1);
+    ck_assert_uint_eq(scene.stored, 1);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(a_stale_answer_goes_first_and_is_then_refreshed)
+{
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    struct scene_entry *entry = scene_entry_of(scene_open(ROLE_CACHE_PARTITION, "get"));
+    scene_run();
+    entry->stale = true;
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    assert_cache(id, "stale");
+    ck_assert(!is_degraded(id, "stale")); /* as the partition has it: within its rules */
+    ck_assert_int_eq(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)->ask.class, CLASS_SHEDDABLE);
+    ck_assert_uint_eq(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)->origin.id, 0);
+    scene_run();
+    ck_assert_uint_eq(scene.stored, 2);
+    id = scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    assert_cache(id, "hit");
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(a_refresh_that_fails_costs_nothing_but_the_refresh)
+{
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    struct scene_entry *entry = scene_entry_of(scene_open(ROLE_CACHE_PARTITION, "get"));
+    scene_run();
+    entry->stale = true;
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_failure(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO),
+                          STATUS_BUSY_SHED);
+    scene_run();
+    assert_cache(id, "stale");
+    ck_assert_uint_eq(scene.handed_back, 1);
+    assert_quiet();
+}
+END_TEST
+
+/* A failure is an answer to who waits, or to be tried again by them; and never a value. */
+static const struct {
+    enum status status;
+    bool shared;
+} failures[] = {
+    {STATUS_APP_ERROR, true},         {STATUS_BAD_REQUEST, true},  {STATUS_FORBIDDEN, true},
+    {STATUS_WORKER_LOST, true},       {STATUS_NO_WORKER, true},    {STATUS_INTERNAL, true},
+    {STATUS_DEADLINE_RUNNING, false}, {STATUS_BUSY_FULL, false},   {STATUS_BUSY_SHED, false},
+    {STATUS_DEADLINE_QUEUED, false},  {STATUS_RATE_LIMITED, false}};
+
+START_TEST(a_tool_that_fails_is_an_error_and_no_value)
+{
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_failure(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO),
+                          failures[_i].status);
+    record_expect_refusal(scene.record, id, failures[_i].status,
+                          statuses[failures[_i].status].name);
+    scene_run();
+    ck_assert_uint_eq(scene.stored, 0);
+    ck_assert_uint_eq(scene.failed, failures[_i].shared);
+    ck_assert_uint_eq(scene.handed_back, !failures[_i].shared);
+    assert_quiet();
+}
+END_TEST
+
+static const struct {
+    enum status status;
+    const char *code;
+    uint64_t negative_ms;
+} remembered[] = {{STATUS_BAD_REQUEST, "BAD_ARGUMENTS", 300000},
+                  {STATUS_APP_ERROR, "UPSTREAM_TIMEOUT", 2000},
+                  {STATUS_BAD_REQUEST, "BAD_QUERY", 0},
+                  {STATUS_APP_ERROR, "TOOL_FAILED", 0},
+                  {STATUS_CIRCUIT_OPEN, "UNAVAILABLE", 0}};
+
+START_TEST(what_the_arguments_decide_is_remembered)
+{
+    char room[512];
+    struct msg_cache_fail fail;
+    struct msg_failure failure = {.code = bytes_of(remembered[_i].code), .message = bytes_of("x")};
+    struct answer answer = {.status = remembered[_i].status};
+    ck_assert_int_eq(message_encode(MSG_FAILURE, &failure, room, sizeof room, &answer.body),
+                     STATUS_OK);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO), &answer);
+    record_expect_refusal(scene.record, id, remembered[_i].status, remembered[_i].code);
+    struct bytes body = scene_open(ROLE_CACHE_PARTITION, "fail")->ask.body;
+    ck_assert_int_eq(message_decode(MSG_CACHE_FAIL, body, &fail), STATUS_OK);
+    ck_assert_uint_eq(fail.negative_ms, remembered[_i].negative_ms);
+    ck_assert(bytes_equal(fail.body, answer.body));
+}
+END_TEST
+
+START_TEST(a_remembered_failure_is_said_again_with_its_code)
+{
+    char room[512];
+    struct bytes body;
+    struct msg_failure failure = {.code = bytes_of("BAD_QUERY"), .message = bytes_of("no table")};
+    ck_assert_int_eq(message_encode(MSG_FAILURE, &failure, room, sizeof room, &body), STATUS_OK);
+    struct msg_cache_entry entry = {
+        .outcome = bytes_of("NEGATIVE"), .status = STATUS_BAD_REQUEST, .value = body};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    record_answer_message(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"), MSG_CACHE_ENTRY,
+                          &entry);
+    record_expect_refusal(scene.record, id, STATUS_BAD_REQUEST, "BAD_QUERY");
+    assert_quiet();
+}
+END_TEST
+
+static const struct bytes no_results[] = {
+    {"\x80", 1}, {"\xc1", 1}, {"", 0}, {"\x81\xa7success\xc2", 10}};
+
+START_TEST(what_is_no_result_of_a_tool_is_a_failure)
+{
+    struct answer answer = {.status = STATUS_OK, .body = no_results[_i]};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO), &answer);
+    record_expect_refusal(scene.record, id, STATUS_APP_ERROR, "TOOL_FAILED");
+    scene_run();
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(what_another_version_answers_is_not_kept_under_this_ones_key)
+{
+    struct msg_tool_result result = {.tool = bytes_of(SCENE_ECHO),
+                                     .version = bytes_of("2.0.0"),
+                                     .success = true,
+                                     .data = {"\x81\xa1n\x03", 4}};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_message(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO), MSG_TOOL_RESULT,
+                          &result);
+    ck_assert_uint_eq(scene_reply_to(id).n, 3);
+    scene_run();
+    ck_assert_uint_eq(scene.stored, 0);
+    ck_assert_uint_eq(scene.handed_back, 1);
+    scene_pass(300 * US_PER_MS);
+    (void)scene_open(ROLE_BROKER, "directory");
+}
+END_TEST
+
+/* --- partitions that are not there --- */
+
+START_TEST(a_silent_partition_costs_its_time_once_and_the_answer_is_degraded)
+{
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    scene_pass(101 * US_PER_MS);
+    ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)));
+    ck_assert(is_degraded(id, "cache"));
+    ck_assert_uint_eq(scene.granted, 0);
+    id = scene_call(SCENE_ECHO, 3, 0); /* not asked again for a while */
+    ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)));
+    ck_assert(is_degraded(id, "cache"));
+    scene_pass(1000 * US_PER_MS);
+    id = scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    ck_assert(!is_degraded(id, "cache"));
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(without_partitions_it_goes_on_without)
+{
+    scene_view(0);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    ck_assert(is_degraded(id, "cache"));
+    ck_assert_uint_eq(scene_reply_to(id).n, 3);
+    id = scene_call(SCENE_ECHO, 3, FLAG_ONLY_IF_CACHED);
+    record_expect_refusal(scene.record, id, STATUS_APP_ERROR, "NOT_CACHED");
+}
+END_TEST
+
+START_TEST(a_dead_partition_is_gone_without_at_once)
+{
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    record_answer_failure(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"),
+                          STATUS_WORKER_LOST);
+    scene_run();
+    ck_assert(is_degraded(id, "cache"));
+}
+END_TEST
+
+START_TEST(another_epoch_is_followed_twice)
+{
+    char room[8192];
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    for (int i = 0; i < 3; i++) {
+        struct msg_cache_entry entry = {.outcome = bytes_of("WRONG_EPOCH"),
+                                        .view = scene_newer_view(3, room, sizeof room)};
+        struct msg_cache_get get;
+        struct recorded_ask *ask = scene_open(ROLE_CACHE_PARTITION, "get");
+        ck_assert_int_eq(message_decode(MSG_CACHE_GET, ask->ask.body, &get), STATUS_OK);
+        ck_assert_uint_eq(get.epoch, scene.epoch - 1);
+        record_answer_message(scene.record, ask, MSG_CACHE_ENTRY, &entry);
+    }
+    ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)));
+    ck_assert(is_degraded(id, "cache"));
+}
+END_TEST
+
+START_TEST(the_member_asked_is_the_owner_by_the_newest_view_and_the_runtimes_number)
+{
+    char room[8192];
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    struct recorded_ask *ask = scene_open(ROLE_CACHE_PARTITION, "get");
+    uint32_t member = ask->ask.member;
+    struct msg_cache_entry entry = {.outcome = bytes_of("WRONG_EPOCH"),
+                                    .view = scene_newer_view(1, room, sizeof room)};
+    ck_assert_uint_lt(member, 3);
+    record_answer_message(scene.record, ask, MSG_CACHE_ENTRY, &entry);
+    ck_assert_uint_eq(scene_open(ROLE_CACHE_PARTITION, "get")->ask.member, 0);
+}
+END_TEST
+
+/* --- which tools there are --- */
+
+START_TEST(an_unknown_tool_is_looked_for_once_and_names_like_it_are_said)
+{
+    struct msg_failure failure;
+    scene_pass(300 * US_PER_MS);
+    uint64_t id = scene_call("Test_Ecco", 3, 0);
+    ck_assert_ptr_null(record_reply_to(scene.record, id));
+    record_step(scene.record, 0);
+    ck_assert(scene_answer(scene_open(ROLE_BROKER, "directory")));
+    record_expect_refusal(scene.record, id, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND");
+    ck_assert_int_eq(
+        message_decode(MSG_FAILURE, record_reply_to(scene.record, id)->answer.body, &failure),
+        STATUS_OK);
+    ck_assert(bytes_are(failure.hint, "did you mean Test_Echo?"));
+    id = scene_call("Test_Ecco", 3, 0); /* it cannot be newer */
+    record_expect_refusal(scene.record, id, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND");
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(before_the_directory_is_known_requests_wait_for_it)
+{
+    struct record *known = scene.record;
+    scene.record = record_new(&driver_spec, NULL);
+    scene_view(SCENE_PARTITIONS);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert_ptr_null(record_reply_to(scene.record, id));
+    record_step(scene.record, 0);
+    scene_run();
+    ck_assert_uint_eq(scene_reply_to(id).n, 3);
+    record_destroy(&scene.record);
+    scene.record = known;
+}
+END_TEST
+
+START_TEST(without_executors_there_is_no_worker)
+{
+    struct record *known = scene.record;
+    scene.record = record_new(&driver_spec, NULL);
+    struct msg_directory none = {
+        .instance = bytes_of("b1"), .methods = {"\x90", 1}, .workers = {"\x90", 1}};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0), question = scene_ask(QUESTION, 0);
+    record_step(scene.record, 0);
+    record_answer_message(scene.record, scene_open(ROLE_BROKER, "directory"), MSG_DIRECTORY, &none);
+    record_expect_refusal(scene.record, id, STATUS_NO_WORKER, NULL);
+    record_expect_refusal(scene.record, question, STATUS_NO_WORKER, NULL);
+    ck_assert_uint_gt(record_reply_to(scene.record, id)->answer.retry_after_ms, 0);
+    record_destroy(&scene.record);
+    scene.record = known;
+}
+END_TEST
+
+START_TEST(a_broker_that_does_not_answer_is_asked_again)
+{
+    struct record *known = scene.record;
+    scene.record = record_new(&driver_spec, NULL);
+    scene.record->ask_status = STATUS_NO_WORKER;
+    record_step(scene.record, 0);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    record_expect_refusal(scene.record, id, STATUS_NO_WORKER, NULL);
+    scene.record->ask_status = STATUS_OK;
+    record_step(scene.record, 1100 * US_PER_MS);
+    scene_run();
+    id = scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    ck_assert_uint_eq(scene_reply_to(id).n, 3);
+    record_destroy(&scene.record);
+    scene.record = known;
+}
+END_TEST
+
+START_TEST(a_new_executor_is_asked_what_it_has)
+{
+    char room[512];
+    struct bytes body;
+    struct msg_event_members event = {
+        .instance = bytes_of("executor-2"), .role = ROLE_TOOL_EXECUTOR, .generation = 1};
+    scene_pass(300 * US_PER_MS);
+    ck_assert_int_eq(message_encode(MSG_EVENT_MEMBERS, &event, room, sizeof room, &body),
+                     STATUS_OK);
+    record_event(scene.record, "members", 1, body);
+    record_step(scene.record, 0);
+    ck_assert(scene_answer(scene_open(ROLE_BROKER, "directory")));
+    assert_quiet(); /* its tools are known by their hashes */
+    event.instance.data = NULL;
+    ck_assert_int_eq(message_encode(MSG_EVENT_MEMBERS, &event, room, sizeof room, &body),
+                     STATUS_OK);
+    scene_pass(300 * US_PER_MS);
+    record_event(scene.record, "members", 2, body); /* only the beat */
+    record_step(scene.record, 0);
+    assert_quiet();
+}
+END_TEST
+
+static void add_tests(TCase *tcase)
+{
+    tcase_add_checked_fixture(tcase, setup, scene_teardown);
+    tcase_add_test(tcase, who_finds_it_taken_waits_for_the_fill);
+    tcase_add_test(tcase, a_lease_that_is_handed_on_is_filled_by_the_next);
+    tcase_add_test(tcase, a_stale_answer_goes_first_and_is_then_refreshed);
+    tcase_add_test(tcase, a_refresh_that_fails_costs_nothing_but_the_refresh);
+    tcase_add_loop_test(tcase, a_tool_that_fails_is_an_error_and_no_value, 0,
+                        sizeof failures / sizeof failures[0]);
+    tcase_add_loop_test(tcase, what_the_arguments_decide_is_remembered, 0,
+                        sizeof remembered / sizeof remembered[0]);
+    tcase_add_test(tcase, a_remembered_failure_is_said_again_with_its_code);
+    tcase_add_loop_test(tcase, what_is_no_result_of_a_tool_is_a_failure, 0,
+                        sizeof no_results / sizeof no_results[0]);
+    tcase_add_test(tcase, what_another_version_answers_is_not_kept_under_this_ones_key);
+    tcase_add_test(tcase, a_silent_partition_costs_its_time_once_and_the_answer_is_degraded);
+    tcase_add_test(tcase, without_partitions_it_goes_on_without);
+    tcase_add_test(tcase, a_dead_partition_is_gone_without_at_once);
+    tcase_add_test(tcase, another_epoch_is_followed_twice);
+    tcase_add_test(tcase, the_member_asked_is_the_owner_by_the_newest_view_and_the_runtimes_number);
+    tcase_add_test(tcase, an_unknown_tool_is_looked_for_once_and_names_like_it_are_said);
+    tcase_add_test(tcase, before_the_directory_is_known_requests_wait_for_it);
+    tcase_add_test(tcase, without_executors_there_is_no_worker);
+    tcase_add_test(tcase, a_broker_that_does_not_answer_is_asked_again);
+    tcase_add_test(tcase, a_new_executor_is_asked_what_it_has);
+}
+
+int main(void)
+{
+    return suite_run("driver_faults", add_tests);
+}

@@ -1,0 +1,296 @@
+/* test_driver_flows - questions and their calls; cancelled or too late at any step; at the bounds;
+ * and all of it in any order: one answer each, no lease lost, nothing outlives what it was for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/driver_scene.h"
+#include "tests/support/suite.h"
+
+#define QUESTION "What was the Q1 2025 revenue of Orvanta Systems?"
+
+static void setup(void)
+{
+    scene_setup(NULL);
+}
+
+static void assert_cache(uint64_t id, const char *status)
+{
+    struct scene_reply reply = scene_reply_to(id);
+    ck_assert_msg(bytes_are(reply.cache.status, status), "%.*s", (int)reply.cache.status.size,
+                  reply.cache.status.data);
+}
+
+static void assert_quiet(void)
+{
+    ck_assert_ptr_null(record_open_ask(scene.record));
+    ck_assert_uint_eq(scene_leases_out(), 0);
+}
+
+/* --- questions --- */
+
+START_TEST(a_question_is_planned_answered_and_then_a_hit)
+{
+    uint64_t first = scene_ask(QUESTION, 0);
+    scene_run();
+    struct scene_reply reply = scene_reply_to(first);
+    assert_cache(first, "miss");
+    ck_assert(bytes_are(reply.answer.outcome, "ok"));
+    ck_assert_ptr_nonnull(
+        memmem(reply.answer.text.data, reply.answer.text.size, "487,177,000", 11));
+    ck_assert_uint_eq(values_count(reply.answer.sources), 5);
+    ck_assert_uint_eq(scene.executed, 5);
+    ck_assert_uint_eq(scene.stored, 6);
+    uint64_t second = scene_ask("what was the q1 2025  revenue of orvanta systems?", 0);
+    scene_run();
+    assert_cache(second, "hit");
+    ck_assert_uint_eq(scene.executed, 5);
+    ck_assert(bytes_equal(scene_reply_to(second).answer.text, reply.answer.text));
+    ck_assert(bytes_equal(scene_reply_to(second).answer.value, reply.answer.value));
+    ck_assert_uint_eq(values_count(scene_reply_to(second).answer.sources), 5);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(questions_and_calls_share_what_is_cached)
+{
+    (void)scene_ask(QUESTION, 0);
+    scene_run();
+    uint64_t other = scene_ask("What was the profit of Halvera Health in 2024?", 0);
+    scene_run();
+    assert_cache(other, "miss");
+    ck_assert_uint_eq(scene.executed, 6); /* its one statement; the catalogue was there */
+    uint64_t call = record_send(scene.record,
+                                (struct header){.class = CLASS_CRITICAL,
+                                                .method = bytes_of("SQL_GetSchema"),
+                                                .tenant = bytes_of("acme")},
+                                (struct bytes){0});
+    scene_run();
+    assert_cache(call, "hit");
+}
+END_TEST
+
+/* The partition of a part may not have heard what the question's has (docs/cache.md, rule 7). */
+START_TEST(an_answer_on_a_part_that_may_be_older_than_its_lease_is_not_kept)
+{
+    (void)scene_ask(QUESTION, 0);
+    scene_run();
+    size_t stored = scene.stored;
+    uint64_t id = scene_ask("What was the profit of Halvera Health in 2024?", 0);
+    struct msg_cache_entry leased = {.outcome = bytes_of("MISS"),
+                                     .lease = ++scene.last_lease,
+                                     .lease_ms = 10000,
+                                     .position = {"\x91\x92\xc4\x01o\x05", 6}};
+    struct recorded_ask *ask = scene_open(ROLE_CACHE_PARTITION, "get");
+    scene_entry_of(ask)->lease = leased.lease;
+    record_answer_message(scene.record, ask, MSG_CACHE_ENTRY, &leased);
+    scene_run(); /* the parts: hits at a position that has heard of nothing */
+    assert_cache(id, "miss");
+    ck_assert_uint_eq(scene.stored, stored + 1); /* the statement's, which was computed */
+    ck_assert_uint_eq(scene.handed_back, 1);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(no_data_says_why_and_is_not_kept)
+{
+    uint64_t id = scene_ask("What was the customer satisfaction of Orvanta Systems in 2024?", 0);
+    scene_run();
+    struct scene_reply reply = scene_reply_to(id);
+    ck_assert(bytes_are(reply.answer.outcome, "no_data"));
+    ck_assert(bytes_are(reply.answer.reason, "NOT_IN_SCHEMA"));
+    ck_assert_ptr_nonnull(value_find(reply.answer.detail, "looked_for").data);
+    ck_assert_uint_eq(scene.handed_back, 1);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(a_part_that_fails_ends_the_question_and_its_other_parts)
+{
+    uint64_t id = scene_ask(QUESTION, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, "SQL_GetSchema")));
+    for (int i = 0; i < 3; i++) /* the catalogue's three */
+        ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_failure(scene.record, scene_open(ROLE_TOOL_EXECUTOR, "SQL_QueryReadonly"),
+                          STATUS_APP_ERROR);
+    record_expect_refusal(scene.record, id, STATUS_APP_ERROR, NULL);
+    ck_assert_ptr_null(record_open_ask_of(scene.record, ROLE_TOOL_EXECUTOR, NULL));
+    scene_run();
+    ck_assert_uint_eq(scene.failed, 2);      /* of the part, and of the question */
+    ck_assert_uint_eq(scene.handed_back, 2); /* of the other parts */
+    assert_quiet();
+}
+END_TEST
+
+/* --- cancel and deadline, at every step --- */
+
+/* Answer so many questions of the driver, in their order; then it ends in one of two ways. */
+static uint64_t ask_and_answer(int answers)
+{
+    uint64_t id = scene_ask(QUESTION, 0);
+    while (answers-- > 0 && record_open_ask(scene.record) != NULL)
+        (void)scene_answer(record_open_ask(scene.record));
+    return id;
+}
+
+static bool only_lookups_are_open(void)
+{
+    for (size_t i = 0; i < scene.record->ask_count; i++) {
+        const struct recorded_ask *ask = &scene.record->asks[i];
+        if (ask->open && ask->ask.role == ROLE_TOOL_EXECUTOR)
+            return false;
+    }
+    return true;
+}
+
+#define STEPS_OF_A_QUESTION 20
+
+START_TEST(cancelled_at_any_step_it_leaves_nothing)
+{
+    uint64_t id = ask_and_answer(_i);
+    if (record_reply_to(scene.record, id) == NULL) {
+        record_cancel(scene.record, id);
+        ck_assert(only_lookups_are_open());
+    }
+    scene_run();
+    ck_assert(record_reply_to(scene.record, id) == NULL || _i >= 11);
+    assert_quiet();
+    ck_assert_uint_eq(scene.granted, scene.stored + scene.handed_back);
+}
+END_TEST
+
+START_TEST(too_late_at_any_step_it_is_answered_once)
+{
+    uint64_t id = ask_and_answer(_i);
+    bool replied = record_reply_to(scene.record, id) != NULL;
+    /* Nobody answers any more: look-ups, then tools, then the request itself are too late. */
+    scene_pass((int64_t)(RECORD_DEADLINE_MS + 1) * US_PER_MS);
+    ck_assert_ptr_nonnull(record_reply_to(scene.record, id));
+    if (!replied) {
+        enum status status = record_reply_to(scene.record, id)->answer.status;
+        ck_assert(status == STATUS_DEADLINE_QUEUED || status == STATUS_DEADLINE_RUNNING);
+    }
+    scene_pass(2000 * US_PER_MS); /* what was on its way back to the partition */
+    ck_assert_ptr_null(record_open_ask(scene.record));
+}
+END_TEST
+
+START_TEST(without_time_no_step_begins)
+{
+    struct header header = {
+        .class = CLASS_CRITICAL, .method = bytes_of(SCENE_ECHO), .deadline_ms = 5};
+    uint64_t id = record_send(scene.record, header, (struct bytes){0});
+    record_step(scene.record, 4500);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_expect_refusal(scene.record, id, STATUS_DEADLINE_QUEUED, NULL);
+    ck_assert_int_eq(record_reply_to(scene.record, id)->answer.executed, EXECUTED_NO);
+    scene_run();
+    ck_assert_uint_eq(scene.executed, 0);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(a_deadline_while_a_tool_runs_says_that_it_may_have)
+{
+    struct header header = {
+        .class = CLASS_CRITICAL, .method = bytes_of(SCENE_ECHO), .deadline_ms = 50};
+    uint64_t id = record_send(scene.record, header, (struct bytes){0});
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_step(scene.record, 50 * US_PER_MS);
+    record_expect_refusal(scene.record, id, STATUS_DEADLINE_RUNNING, NULL);
+    ck_assert_int_eq(record_reply_to(scene.record, id)->answer.executed, EXECUTED_MAYBE);
+    ck_assert_ptr_null(record_open_ask_of(scene.record, ROLE_TOOL_EXECUTOR, NULL));
+    scene_run();
+    ck_assert_uint_eq(scene.handed_back, 1);
+    assert_quiet();
+}
+END_TEST
+
+/* --- bounds --- */
+
+START_TEST(what_is_above_its_concurrency_is_refused_and_the_rest_served)
+{
+    static const char *const few[] = {"driver.concurrency=8", NULL};
+    uint64_t ids[12];
+    scene_teardown();
+    scene_setup(few);
+    for (uint64_t i = 0; i < 12; i++)
+        ids[i] = scene_call(SCENE_ECHO, i, 0);
+    for (int i = 8; i < 12; i++)
+        record_expect_refusal(scene.record, ids[i], STATUS_BUSY_FULL, NULL);
+    scene_run();
+    for (uint64_t i = 0; i < 8; i++)
+        ck_assert_uint_eq(scene_reply_to(ids[i]).n, i);
+    assert_quiet();
+}
+END_TEST
+
+START_TEST(all_flows_may_be_questions)
+{
+    uint64_t ids[64];
+    char question[128];
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(question, sizeof question, "What was the revenue of Halvera Health in %u?",
+                 1900 + i);
+        ids[i] = scene_ask(question, FLAG_NO_CACHE); /* nothing is shared: all calls are out */
+    }
+    scene_run();
+    for (unsigned i = 0; i < 64; i++)
+        ck_assert(bytes_are(scene_reply_to(ids[i]).answer.reason, "OUT_OF_RANGE"));
+    ck_assert_uint_eq(scene.executed, 64 * 4);
+}
+END_TEST
+
+START_TEST(more_bytes_than_may_be_held_are_refused)
+{
+    static char text[200000];
+    char *body = malloc(PAIR_BODY_BYTES_MAX);
+    static const char *const many[] = {"driver.concurrency=1000", NULL};
+    struct writer writer;
+    unsigned refusals = 0, held = 0;
+    scene_teardown();
+    scene_setup(many);
+    memset(text, 'x', sizeof text);
+    writer_init(&writer, body, PAIR_BODY_BYTES_MAX);
+    writer_map(&writer, 1);
+    writer_cstr(&writer, "unknown"); /* ignored, but held */
+    writer_text(&writer, (struct bytes){text, sizeof text});
+    for (unsigned i = 0; i < 400; i++) {
+        uint64_t id = record_request(scene.record, SCENE_ECHO, writer_bytes(&writer));
+        bool refused_now = record_reply_to(scene.record, id) != NULL;
+        refusals += refused_now;
+        held += !refused_now;
+        if (refused_now)
+            record_expect_refusal(scene.record, id, STATUS_BUSY_FULL, NULL);
+    }
+    ck_assert_uint_le(held, FLOWS_BYTES_MAX / 200000);
+    ck_assert_uint_ge(held, FLOWS_BYTES_MAX / 200000 - 2);
+    ck_assert_uint_eq(held + refusals, 400);
+    scene_run();
+    assert_quiet();
+    free(body);
+}
+END_TEST
+
+static void add_tests(TCase *tcase)
+{
+    tcase_add_checked_fixture(tcase, setup, scene_teardown);
+    tcase_add_test(tcase, a_question_is_planned_answered_and_then_a_hit);
+    tcase_add_test(tcase, questions_and_calls_share_what_is_cached);
+    tcase_add_test(tcase, an_answer_on_a_part_that_may_be_older_than_its_lease_is_not_kept);
+    tcase_add_test(tcase, no_data_says_why_and_is_not_kept);
+    tcase_add_test(tcase, a_part_that_fails_ends_the_question_and_its_other_parts);
+    tcase_add_loop_test(tcase, cancelled_at_any_step_it_leaves_nothing, 0, STEPS_OF_A_QUESTION);
+    tcase_add_loop_test(tcase, too_late_at_any_step_it_is_answered_once, 0, STEPS_OF_A_QUESTION);
+    tcase_add_test(tcase, without_time_no_step_begins);
+    tcase_add_test(tcase, a_deadline_while_a_tool_runs_says_that_it_may_have);
+    tcase_add_test(tcase, what_is_above_its_concurrency_is_refused_and_the_rest_served);
+    tcase_add_test(tcase, all_flows_may_be_questions);
+    tcase_add_test(tcase, more_bytes_than_may_be_held_are_refused);
+}
+
+int main(void)
+{
+    return suite_run("driver_flows", add_tests);
+}
