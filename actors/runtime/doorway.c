@@ -52,6 +52,8 @@ static enum status send_message(void *context, uint64_t peer, struct bytes messa
     }
     while (zmq_send(self->router, message.data, message.size, 0) < 0)
         assert(errno == EINTR);
+    series_add(self->messages_out, 1);
+    series_add(self->bytes_out, (double)message.size);
     return STATUS_OK;
 }
 
@@ -69,7 +71,12 @@ bool doorway_open(struct process *self, char *reason)
                                  .on_gone = on_gone,
                                  .send = send_message};
     self->router = socket_open(self->zmq, ZMQ_ROUTER, 0, 0);
-    self->unsent = metrics_series(self->context.metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS("door"));
+    struct metrics *metrics = self->context.metrics;
+    self->unsent = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS("door"));
+    self->messages_in = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "in"));
+    self->messages_out = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "out"));
+    self->bytes_in = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "in"));
+    self->bytes_out = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "out"));
     if (!socket_bind(self->router, endpoint, self->endpoint, reason))
         return false;
     self->server = server_new(&config, &owner);
@@ -113,10 +120,11 @@ static unsigned take_one(struct process *self)
     zmq_msg_init(&message);
     while (receive_more(self->router, &message))
         frames++;
+    struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
+    series_add(self->messages_in, 1);
+    series_add(self->bytes_in, (double)bytes.size);
     if (peer != NOBODY && frames == 1)
-        cost = server_take(self->server, peer,
-                           (struct bytes){zmq_msg_data(&message), zmq_msg_size(&message)},
-                           self->context.now_at);
+        cost = server_take(self->server, peer, bytes, self->context.now_at);
     zmq_msg_close(&message);
     return cost;
 }

@@ -94,8 +94,8 @@ struct process {
 
     struct server *server; /* NULL: lets nobody in */
     void *router;
-    char endpoint[ENDPOINT_BYTES_MAX]; /* of router */
-    struct series *unsent;
+    char endpoint[ENDPOINT_BYTES_MAX];                                         /* of router */
+    struct series *unsent, *messages_in, *messages_out, *bytes_in, *bytes_out; /* of router */
 
     bool draining;
     int64_t drain_until_at;

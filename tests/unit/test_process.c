@@ -216,6 +216,38 @@ static const struct actor_spec role = {
     .thread_count = role_thread_count,
 };
 
+/* A role that lets others in: each of its requests is answered with the same bytes. */
+
+static enum status on_any_row(void *state, struct context *context, const struct request *request,
+                              const void *body)
+{
+    (void)state, (void)body;
+    reply_body(context, request, bytes_of("\x07"));
+    return STATUS_OK;
+}
+
+static bool door_start(void *state, struct context *context, const struct settings *settings,
+                       char *reason, size_t reason_size)
+{
+    (void)state, (void)context, (void)settings, (void)reason, (void)reason_size;
+    return true;
+}
+
+static const struct actor_spec door_role = {
+    .role = ROLE_CACHE_PARTITION,
+    .name = "cache_partition",
+    .start = door_start,
+    .stop = role_stop,
+    .methods = role_methods,
+    .handlers = {[MSG_CACHE_GET] = on_any_row,
+                 [MSG_CACHE_MGET] = on_any_row,
+                 [MSG_CACHE_SET] = on_any_row,
+                 [MSG_CACHE_FAIL] = on_any_row,
+                 [MSG_CACHE_EXPLAIN] = on_any_row,
+                 [MSG_CACHE_STATS] = on_any_row},
+    .lets_in = true,
+};
+
 /* The broker, as far as the test plays it. A side is a ROUTER with one peer. */
 
 #define BUFFER_BYTES 400000u
@@ -746,6 +778,51 @@ START_TEST(drained_by_the_broker_it_ends)
 }
 END_TEST
 
+/* One that connects to the door, greets, and asks in the same message. */
+START_TEST(it_lets_others_in_where_it_says)
+{
+    char message[4096], room[512], reason[SOCKET_REASON_BYTES];
+    char endpoint[ENDPOINT_BYTES_MAX];
+    struct msg_ready ready;
+    struct bytes body;
+    start_child(&door_role, "cache_partition.weight=250");
+    struct pair pair = expect(&back, COMMAND_READY);
+    ck_assert_int_eq(message_decode(MSG_READY, pair.body, &ready), STATUS_OK);
+    ck_assert_uint_eq(ready.weight, 250);
+    ck_assert_uint_eq(ready.uuid.size, SESSION_ID_BYTES);
+    (void)snprintf(endpoint, sizeof endpoint, "%.*s", (int)ready.endpoint.size,
+                   ready.endpoint.data);
+    void *dealer = socket_open(zmq, ZMQ_DEALER, 0, 0);
+    ck_assert_msg(socket_connect(dealer, endpoint, reason), "%s", reason);
+    struct msg_hello hello = {.session = {"0123456789abcdef", 16},
+                              .instance = bytes_of("t"),
+                              .protocol_min = 1,
+                              .protocol_max = 1};
+    struct header header = {.command = COMMAND_HELLO, .class = CLASS_CRITICAL, .role = ROLE_DRIVER};
+    ck_assert_int_eq(message_encode(MSG_HELLO, &hello, room, sizeof room, &body), STATUS_OK);
+    size_t size = pairs_encode_head(&header, body, message);
+    memcpy(message + size, body.data, body.size);
+    size += body.size;
+    header = (struct header){.command = COMMAND_REQUEST,
+                             .id = 1,
+                             .deadline_ms = 5000,
+                             .class = CLASS_CRITICAL,
+                             .role = ROLE_CACHE_PARTITION,
+                             .method = bytes_of("stats")};
+    size += pairs_encode_head(&header, bytes_of("\x80"), message + size);
+    message[size++] = '\x80';
+    ck_assert_int_ge(zmq_send(dealer, message, size, 0), 0);
+    int received = zmq_recv(dealer, message, sizeof message, 0);
+    struct pairs pairs = pairs_over((struct bytes){message, (size_t)received});
+    ck_assert(pairs_next(&pairs, &pair));
+    ck_assert_int_eq(pair.header.command, COMMAND_WELCOME);
+    ck_assert(pairs_next(&pairs, &pair));
+    ck_assert_int_eq(pair.header.command, COMMAND_REPLY);
+    ck_assert(bytes_are(pair.body, "\x07"));
+    socket_close(&dealer);
+}
+END_TEST
+
 static const struct {
     const char *setting;
     int code;
@@ -754,6 +831,13 @@ static const struct {
     {"driver.nonsense=1", EX_USAGE},
     {"common.brokers=nonsense", EX_CONFIG},
 };
+
+START_TEST(off_its_host_nothing_is_bound)
+{
+    start_child(&door_role, "cache_partition.endpoint=tcp://0.0.0.0:0");
+    ck_assert_int_eq(wait_for_child(), EX_UNAVAILABLE);
+}
+END_TEST
 
 START_TEST(what_cannot_start_says_so_by_its_code)
 {
@@ -782,6 +866,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, told_to_stop_it_finishes_what_it_holds);
     tcase_add_test(tcase, told_twice_it_stops_at_once);
     tcase_add_test(tcase, drained_by_the_broker_it_ends);
+    tcase_add_test(tcase, it_lets_others_in_where_it_says);
+    tcase_add_test(tcase, off_its_host_nothing_is_bound);
     tcase_add_loop_test(tcase, what_cannot_start_says_so_by_its_code, 0,
                         (int)(sizeof starts / sizeof starts[0]));
 }
