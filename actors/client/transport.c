@@ -229,8 +229,8 @@ void transport_arm(struct transport *self, int64_t due_at, bool writing)
     int events = ZMQ_POLLIN | (writing ? ZMQ_POLLOUT : 0);
     bool ready = has_events(self->socket, events) || has_events(self->monitor, ZMQ_POLLIN);
     if (ready)
-        due_at = 1; /* long ago */
-    if (due_at == self->armed_at && due_at > transport_now_at())
+        due_at = 1;               /* long ago */
+    if (due_at == self->armed_at) /* once expired it is readable until it is set again */
         return;
     struct itimerspec time = {{0, 0}, {0, 0}};
     if (due_at != INT64_MAX) {

@@ -16,6 +16,7 @@
 
 #define PATIENCE_US (10 * US_PER_S)
 #define CREDIT 16u
+#define DEAD_MS 2000
 #define ID_BYTES 256
 
 enum manner { ECHO, SILENT, FORGETFUL, REFUSING, GARBLED };
@@ -24,8 +25,8 @@ struct stub {
     void *context, *router;
     char endpoint[64];
     enum manner manner;
-    uint32_t granted;
-    unsigned messages, hellos, requests, cancels;
+    uint32_t granted, credit, heartbeat_ms;
+    unsigned messages, hellos, requests, cancels, goodbyes;
     char id[ID_BYTES]; /* of the last peer heard */
     int id_size;
     struct header last; /* the last REQUEST; without its views */
@@ -77,14 +78,15 @@ static void stub_welcome(void)
     struct bytes body;
     struct msg_welcome welcome = {.instance = bytes_of("stub"),
                                   .generation = 7,
-                                  .heartbeat_ms = 50,
-                                  .dead_ms = 2000,
+                                  .heartbeat_ms = stub.heartbeat_ms,
+                                  .dead_ms =
+                                      stub.heartbeat_ms > DEAD_MS ? stub.heartbeat_ms : DEAD_MS,
                                   .lease_ms = 1000,
                                   .body_max = PAIR_BODY_BYTES_MAX,
                                   .message_max = MESSAGE_BYTES_MAX,
                                   .protocol = 1};
     ck_assert_int_eq(message_encode(MSG_WELCOME, &welcome, bytes, sizeof bytes, &body), STATUS_OK);
-    stub.granted = CREDIT;
+    stub.granted = stub.credit;
     stub_say(&(struct header){.command = COMMAND_WELCOME, .credit = stub.granted}, body);
 }
 
@@ -140,6 +142,7 @@ static void stub_take(const struct pair *pair)
             stub_welcome();
     }
     stub.cancels += pair->header.command == COMMAND_CANCEL;
+    stub.goodbyes += pair->header.command == COMMAND_DISCONNECT;
     if (pair->header.command == COMMAND_REQUEST || pair->header.command == COMMAND_QUERY)
         stub_serve(pair);
 }
@@ -175,6 +178,8 @@ static void setup(void)
 {
     memset(&stub, 0, sizeof stub);
     stub.seed = 1;
+    stub.credit = CREDIT;
+    stub.heartbeat_ms = 50;
     stub.context = zmq_ctx_new();
     stub_bind("tcp://127.0.0.1:*");
     open_handle(stub.endpoint, 0);
@@ -265,7 +270,7 @@ START_TEST(what_a_request_says_is_what_the_broker_reads)
     ck_assert_uint_eq(stub.last.flags, FLAG_IDEMPOTENT | FLAG_NO_CACHE);
     ck_assert(stub.last.has_key);
     ck_assert_uint_eq(stub.last.key, 99);
-    ck_assert_uint_eq(stub.last.tenant.size, 4);
+    ck_assert_uint_eq(stub.last.tenant.size, 4); /* acme, of the handle */
     ck_assert_uint_le(stub.last.deadline_ms, 4000);
     ck_assert_uint_gt(stub.last.deadline_ms, 3000);
     ck_assert_mem_eq(last_user,
@@ -337,10 +342,13 @@ END_TEST
 
 START_TEST(a_call_that_is_never_answered_ends_at_its_deadline)
 {
-    struct ends ends = {0};
+    struct ends ends = {0}, earlier = {0};
+    submit(&earlier, 5000);
+    UNTIL(earlier.count > 0);
     stub.manner = SILENT;
     submit(&ends, 200);
     UNTIL(ends.count > 0);
+    ck_assert(ends.last.local);
     ck_assert_int_eq(ends.last.status, STATUS_DEADLINE_RUNNING);
     ck_assert_int_eq(ends.last.executed, EXECUTED_MAYBE);
     UNTIL(stub.cancels == 1);
@@ -356,10 +364,12 @@ START_TEST(a_broker_that_vanishes_ends_what_it_had_and_is_found_again)
     stub.manner = SILENT;
     submit(&ends, 60000);
     UNTIL(stub.requests == 1);
+    int64_t lost_at = transport_now_at();
     stub_vanish();
     UNTIL(ends.count > 0);
     ck_assert_int_eq(ends.last.status, STATUS_WORKER_LOST);
     ck_assert_int_eq(ends.last.executed, EXECUTED_MAYBE);
+    ck_assert_int_lt(transport_now_at() - lost_at, DEAD_MS * US_PER_MS / 2); /* not by silence */
     ck_assert_int_eq(fact_state(handle), FACT_CONNECTING);
     submit(&later, 10000);
     stub.manner = ECHO;
@@ -433,6 +443,87 @@ START_TEST(a_cancelled_call_ends_once_as_cancelled)
 }
 END_TEST
 
+/* A call that is told of its end withdraws another, which is told in its turn. */
+static uint64_t another;
+
+static void on_done_cancel(void *context, const struct fact_reply *reply)
+{
+    on_done(context, reply);
+    ck_assert(fact_cancel(handle, another));
+}
+
+START_TEST(who_is_told_of_an_end_may_withdraw_another)
+{
+    struct ends ends = {0}, last = {0};
+    uint64_t first;
+    struct fact_request request = request_of("\xc0", 60000);
+    stub.manner = SILENT;
+    ck_assert_int_eq(fact_submit(handle, &request, on_done_cancel, &ends, &first), STATUS_OK);
+    another = submit(&last, 60000);
+    UNTIL(stub.requests == 2);
+    ck_assert(fact_cancel(handle, first));
+    int64_t begun_at = transport_now_at();
+    while (last.count == 0)
+        ck_assert(fact_poll(handle, 20)); /* there is something to do each time */
+    ck_assert_int_lt(transport_now_at() - begun_at, US_PER_S);
+    ck_assert_uint_eq(ends.count, 1);
+}
+END_TEST
+
+START_TEST(the_number_of_a_call_that_has_ended_names_no_other)
+{
+    struct ends ends = {0}, later = {0};
+    uint64_t first = submit(&ends, 5000);
+    UNTIL(ends.count > 0);
+    stub.manner = SILENT;
+    uint64_t second = submit(&later, 60000);
+    ck_assert_uint_eq(first >> 32, second >> 32); /* the same slot */
+    ck_assert(!fact_cancel(handle, first));
+    ck_assert(!fact_cancel(handle, 0));
+    ck_assert(!fact_cancel(handle, UINT64_MAX));
+    ck_assert(fact_cancel(handle, second));
+}
+END_TEST
+
+START_TEST(a_call_that_was_not_taken_leaves_its_place)
+{
+    struct ends ends = {0};
+    struct fact_request request = request_of("\xc0", 0);
+    fact_destroy(&handle);
+    open_handle(stub.endpoint, 4);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(fact_submit(handle, &request, on_done, &ends, NULL),
+                         STATUS_DEADLINE_QUEUED);
+    submit(&ends, 5000);
+    UNTIL(ends.count == 1);
+}
+END_TEST
+
+START_TEST(another_endpoint_is_tried_as_soon_as_one_is_lost)
+{
+    char endpoints[200];
+    snprintf(endpoints, sizeof endpoints, "%s,tcp://127.0.0.1:1", stub.endpoint);
+    fact_destroy(&handle);
+    open_handle(endpoints, 0);
+    UNTIL(fact_state(handle) == FACT_UP);
+    stub_vanish();
+    int64_t lost_at = transport_now_at();
+    UNTIL(strcmp(fact_peer(handle).endpoint, "tcp://127.0.0.1:1") == 0);
+    ck_assert_int_lt(transport_now_at() - lost_at, US_PER_S / 2);
+}
+END_TEST
+
+START_TEST(who_leaves_says_so)
+{
+    UNTIL(fact_state(handle) == FACT_UP);
+    fact_destroy(&handle);
+    for (int64_t until_at = transport_now_at() + PATIENCE_US; stub.goodbyes == 0;) {
+        ck_assert_int_lt(transport_now_at(), until_at);
+        stub_step();
+    }
+}
+END_TEST
+
 START_TEST(more_calls_than_the_handle_holds_are_refused_at_once)
 {
     struct ends ends = {0};
@@ -501,6 +592,29 @@ START_TEST(the_descriptor_alone_says_when_to_work)
 }
 END_TEST
 
+/* So that no beat wakes it by chance. */
+START_TEST(more_messages_than_a_turn_takes_are_all_taken_without_a_pause)
+{
+    struct pollfd item = {.fd = fact_descriptor(handle), .events = POLLIN};
+    struct ends ends = {0};
+    stub.credit = 2000;
+    stub.heartbeat_ms = 60000;
+    UNTIL(fact_state(handle) == FACT_UP);
+    for (unsigned i = 0; i < 600; i++)
+        submit(&ends, 60000);
+    fact_process(handle);
+    for (int64_t until_at = transport_now_at() + PATIENCE_US; stub.requests < 600;) {
+        ck_assert_int_lt(transport_now_at(), until_at);
+        stub_step(); /* a message a reply; a ROUTER drops above 1,000 */
+    }
+    for (int64_t until_at = transport_now_at() + PATIENCE_US; ends.count < 600;) {
+        ck_assert_int_lt(transport_now_at(), until_at);
+        if (poll(&item, 1, 1000) == 1)
+            fact_process(handle);
+    }
+}
+END_TEST
+
 START_TEST(an_idle_handle_is_not_readable)
 {
     struct pollfd item = {.fd = fact_descriptor(handle), .events = POLLIN};
@@ -529,6 +643,7 @@ START_TEST(the_second_endpoint_serves_if_the_first_does_not)
     submit(&ends, 10000);
     UNTIL(ends.count > 0);
     ck_assert_int_eq(ends.last.status, STATUS_OK);
+    ck_assert_int_lt(ends.last.total_us, 2 * US_PER_S);
     ck_assert_str_eq(fact_peer(handle).endpoint, stub.endpoint);
 }
 END_TEST
@@ -613,10 +728,16 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_refusal_is_told_and_stays);
     tcase_add_test(tcase, nonsense_from_a_broker_harms_nothing);
     tcase_add_test(tcase, a_cancelled_call_ends_once_as_cancelled);
+    tcase_add_test(tcase, who_is_told_of_an_end_may_withdraw_another);
+    tcase_add_test(tcase, the_number_of_a_call_that_has_ended_names_no_other);
+    tcase_add_test(tcase, a_call_that_was_not_taken_leaves_its_place);
+    tcase_add_test(tcase, another_endpoint_is_tried_as_soon_as_one_is_lost);
+    tcase_add_test(tcase, who_leaves_says_so);
     tcase_add_test(tcase, more_calls_than_the_handle_holds_are_refused_at_once);
     tcase_add_test(tcase, what_waits_for_a_connection_is_bounded_in_bytes);
     tcase_add_test(tcase, ends_without_a_callback_are_fetched_in_order);
     tcase_add_test(tcase, the_descriptor_alone_says_when_to_work);
+    tcase_add_test(tcase, more_messages_than_a_turn_takes_are_all_taken_without_a_pause);
     tcase_add_test(tcase, an_idle_handle_is_not_readable);
     tcase_add_test(tcase, the_second_endpoint_serves_if_the_first_does_not);
     tcase_add_test(tcase, a_synchronous_call_returns_its_reply_or_its_deadline);
