@@ -101,25 +101,27 @@ static void show_log(const struct demo *self, const struct demo_process *process
 static void on_ended(struct demo *self, struct demo_process *process, int status)
 {
     char text[64];
+    FILE *err = self->invocation->err;
     process->pid = 0;
     if (self->phase == PHASE_STOPPING)
         return;
     child_end_text(status, text, sizeof text);
     process->start_at = restart_after(&process->restart, self->now_at);
     bool loops = process->restart.failures >= RESTARTS_LOOP;
-    fprintf(self->invocation->err, "%s ended: %s; started again in %lld ms\n", process->instance,
-            text, (long long)((process->start_at - self->now_at) / US_PER_MS));
-    if (loops && !process->told) {
-        process->told = true;
-        fprintf(self->invocation->err, "crash loop: %s has ended %u times in a row\n",
-                process->instance, process->restart.failures);
+    bool hopeless = self->phase == PHASE_BROKER || (loops && self->phase == PHASE_WORKERS);
+    fprintf(err, "%s ended: %s", process->instance, text);
+    if (!hopeless)
+        fprintf(err, "; started again in %lld ms",
+                (long long)((process->start_at - self->now_at) / US_PER_MS));
+    fputc('\n', err);
+    if (loops && !process->told)
+        fprintf(err, "crash loop: %s has ended %u times in a row\n", process->instance,
+                process->restart.failures);
+    if (hopeless || (loops && !process->told))
         show_log(self, process);
-    }
-    if (self->phase == PHASE_BROKER || (loops && self->phase == PHASE_WORKERS)) {
-        if (!loops)
-            show_log(self, process);
+    process->told = process->told || loops;
+    if (hopeless)
         stop(self, CODE_FAILED);
-    }
 }
 
 static void bury(struct demo *self)
