@@ -12,6 +12,8 @@
     256u /* an entry of an answer but its value and view; the test has both                        \
           */
 
+#define POSITION_BYTES_MAX 1024u /* as its row says */
+
 enum outcome { OUTCOME_HIT, OUTCOME_STALE, OUTCOME_NEGATIVE, OUTCOME_MISS };
 
 /* What can be served of a key. */
@@ -148,6 +150,7 @@ static void serve(struct partition *self, struct context *context, const struct 
                   const struct lease_key *key, bool waited)
 {
     const struct request *request = &waiter->request;
+    char position[POSITION_BYTES_MAX];
     bool only_cached = (request->flags & FLAG_ONLY_IF_CACHED) != 0;
     struct finding finding = look(self, waiter, key, context->now_at);
     if (finding.outcome == OUTCOME_MISS && !only_cached && parks(self, context, waiter, key)) {
@@ -158,6 +161,8 @@ static void serve(struct partition *self, struct context *context, const struct 
     struct msg_cache_entry message = describe(self, &finding, context->now_at);
     if (finding.wants_lease && !only_cached)
         offer_lease(self, context, key, &message);
+    if (finding.outcome != OUTCOME_MISS || message.lease != 0)
+        message.position = partition_position(self, position, sizeof position);
     message.waited = waited && finding.outcome != OUTCOME_MISS;
     count(self, key, finding.outcome, message.waited);
     reply(self, context, request, &message, finding.degraded ? FLAG_DEGRADED : 0);

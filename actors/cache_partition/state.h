@@ -73,6 +73,10 @@ uint8_t partition_namespace(struct partition *self, struct bytes ns);
 /* A valid entry, as of now; rules 1, 9 and 11. */
 bool partition_valid(const struct partition *self, const struct entry *entry, int64_t now_at);
 
+/* reports.c: what has been applied, of every origin: an array of [origin, number]; absent: it does
+ * not fit. out: size bytes */
+struct bytes partition_position(const struct partition *self, char *out, size_t size);
+
 /* lookups.c: the handlers, and what serves those who waited. */
 actor_handler lookups_get, lookups_mget;
 

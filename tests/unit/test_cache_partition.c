@@ -68,6 +68,24 @@ static uint16_t reply_flags(void)
     return test.record->replies[test.record->reply_count - 1].answer.flags;
 }
 
+/* So whoever builds on a value can tell whether it may be older than a lease from elsewhere. */
+START_TEST(a_value_and_a_lease_say_what_had_been_applied_by_then)
+{
+    struct msg_cache_entry entry = look(KEY);
+    ck_assert_int_eq(value_kind(entry.position), KIND_ARRAY);
+    ck_assert_uint_eq(values_count(entry.position), 0);
+    ck_assert_str_eq(cache_set(&test, KEY, entry.lease, "value", SET(.encoding = 7)), "STORED");
+    cache_invalidate(&test, WRITER, 1, (uint64_t[]){4711}, 1);
+    entry = look(KEY);
+    expect(entry, "HIT");
+    ck_assert_uint_eq(values_count(entry.position), 1);
+    entry = look("other:key");
+    ck_assert_uint_ne(entry.lease, 0);
+    ck_assert_uint_eq(values_count(entry.position), 1);
+    ck_assert_ptr_null(look("other:key").position.data); /* neither */
+}
+END_TEST
+
 START_TEST(a_miss_brings_the_lease_and_its_fill_a_hit)
 {
     struct msg_cache_entry entry = look(KEY);
@@ -847,6 +865,7 @@ static void add_tests(TCase *tcase)
 {
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_value_and_a_lease_say_what_had_been_applied_by_then);
     tcase_add_test(tcase, a_miss_brings_the_lease_and_its_fill_a_hit);
     tcase_add_test(tcase, a_thousand_misses_on_one_key_are_one_fill);
     tcase_add_test(tcase, when_the_holder_dies_one_more_fills);
