@@ -45,6 +45,7 @@ static enum kind wide_next(struct cursor *self, unsigned tag, uint64_t *ret_numb
     enum kind kind = (enum kind)kinds[tag - 0xc0];
     unsigned width = (unsigned)(widths[tag - 0xc0] - '0');
     uint64_t number = number_next(self, width);
+    assert(kind != KIND_INT || width > 0); /* the tables say so */
     if (kind == KIND_INT && number >> (8 * width - 1) == 0)
         kind = KIND_UINT;
     if (kind == KIND_INT && width < sizeof number)

@@ -146,6 +146,35 @@ START_TEST(a_definition_has_the_golden_hash_and_only_equals_share_it)
 }
 END_TEST
 
+START_TEST(what_a_definition_has_not_is_nil_in_it)
+{
+    char out[128];
+    struct definition none = {.name = {0}};
+    struct writer writer;
+    struct fault fault;
+    writer_init(&writer, out, sizeof out);
+    ck_assert_int_eq(canonical_definition(&none, &writer, &fault), STATUS_OK);
+    ck_assert(bytes_are(writer_bytes(&writer), "\x84\xa4name\xc0\xaaparameters\xc0"
+                                               "\xa6result\xc0\xa7version\xc0"));
+}
+END_TEST
+
+START_TEST(a_bad_schema_in_a_definition_is_refused_with_its_place)
+{
+    char out[128];
+    struct definition bad = {.name = bytes_of("A_b"), .result = bytes_of("\x81\xa1x\xc4")};
+    struct writer writer;
+    struct fault fault;
+    writer_init(&writer, out, sizeof out);
+    ck_assert_int_eq(canonical_definition(&bad, &writer, &fault), STATUS_BAD_REQUEST);
+    ck_assert_str_eq(fault.path, "result");
+    bad.result = bytes_of("\x81\xa1x\xd4\x01\x01");
+    writer_init(&writer, out, sizeof out);
+    ck_assert_int_eq(canonical_definition(&bad, &writer, &fault), STATUS_BAD_REQUEST);
+    ck_assert_str_eq(fault.path, "result/x");
+}
+END_TEST
+
 static const struct {
     const char *bytes;
     size_t size;
@@ -375,6 +404,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, defaults_are_filled_in_as_stated);
     tcase_add_test(tcase, what_is_refused_is_refused_for_the_stated_reason);
     tcase_add_test(tcase, a_definition_has_the_golden_hash_and_only_equals_share_it);
+    tcase_add_test(tcase, what_a_definition_has_not_is_nil_in_it);
+    tcase_add_test(tcase, a_bad_schema_in_a_definition_is_refused_with_its_place);
     tcase_add_loop_test(tcase, a_refusal_names_the_place, 0, sizeof places / sizeof places[0]);
     tcase_add_test(tcase, a_long_path_is_cut);
     tcase_add_test(tcase, a_definition_may_allow_a_longer_text);

@@ -102,6 +102,12 @@ static const struct {
     {"{\"multipleOf\": 0.1}", "0.3", ALLOWED, NULL},
     {"{\"multipleOf\": 0.1}", "0.35", "", "is no multiple of 0.1"},
     {"{\"multipleOf\": 2}", "9007199254740993", "", "is no multiple of 2"},
+    {"{\"format\": \"date\"}", "5", ALLOWED, NULL},
+    {"{\"minimum\": 1}", "\"x\"", ALLOWED, NULL},
+    {"{\"maximum\": 1}", "\"x\"", ALLOWED, NULL},
+    {"{\"multipleOf\": 3}", "\"x\"", ALLOWED, NULL},
+    {"{\"multipleOf\": 0.1}", "3", ALLOWED, NULL},
+    {"{\"type\": \"integer\"}", "9007199254740993", ALLOWED, NULL},
     {"{\"minItems\": 1}", "[]", "", "has 0 items, less than 1"},
     {"{\"maxItems\": 1}", "[1, 2]", "", "has 2 items, more than 1"},
     {"{\"minItems\": 2, \"maxItems\": 2}", "[1, 2]", ALLOWED, NULL},
@@ -229,9 +235,13 @@ static const struct {
     {"email", "a@-b", false},
     {"email", "a@b.", false},
     {"email", "plain", false},
+    {"email", "a@_b", false},
+    {"email", "a@xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", true},
+    {"email", "a@xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", false},
     {"uri", "https://example.org/a?b=c#d", true},
     {"uri", "urn:isbn:1", true},
     {"uri", "mailto:a%20b", true},
+    {"uri", "a:^", false},
     {"uri", "/relative", false},
     {"uri", "1http://a", false},
     {"uri", "http://a b", false},
@@ -266,6 +276,7 @@ static const struct {
     {"ipv6", "fe80::1%eth0", false},
     {"ipv6", "", false},
     {"uuid", "2EB8AA08-aa98-11ea-b4aa-73b441d16380", true},
+    {"uuid", "ffffffff-FFFF-aaaa-AAAA-999999000000", true},
     {"uuid", "2eb8aa08aa9811eab4aa73b441d16380", false},
     {"uuid", "2eb8aa08-aa98-11ea-b4aa-73b441d1638g", false},
 };
@@ -398,6 +409,24 @@ START_TEST(a_map_of_anything_may_be_larger_than_arguments)
 }
 END_TEST
 
+START_TEST(an_enum_has_as_many_values_as_the_bound_and_no_more)
+{
+    static char data[8192];
+    struct fault fault;
+    for (unsigned count = ENUM_VALUES_MAX; count <= ENUM_VALUES_MAX + 1; count++) {
+        struct writer writer;
+        writer_init(&writer, data, sizeof data);
+        writer_map(&writer, 1);
+        writer_cstr(&writer, "enum");
+        writer_array(&writer, count);
+        for (unsigned i = 0; i < count; i++)
+            writer_u64(&writer, i);
+        ck_assert_int_eq(schema_check(writer_bytes(&writer), &fault),
+                         count == ENUM_VALUES_MAX ? STATUS_OK : STATUS_BAD_REQUEST);
+    }
+}
+END_TEST
+
 START_TEST(unique_items_are_counted_to_the_bound_and_no_further)
 {
     static char data[8192];
@@ -446,6 +475,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, cut_or_flipped_schemas_end_in_an_answer, 0, COUNT_OF(cases));
     tcase_add_test(tcase, an_object_has_as_many_properties_as_the_bound_and_no_more);
     tcase_add_test(tcase, a_map_of_anything_may_be_larger_than_arguments);
+    tcase_add_test(tcase, an_enum_has_as_many_values_as_the_bound_and_no_more);
     tcase_add_test(tcase, unique_items_are_counted_to_the_bound_and_no_further);
     tcase_add_loop_test(tcase, a_schema_is_as_deep_as_a_definition_and_no_deeper, 0, 2);
     tcase_set_timeout(tcase, 60);
