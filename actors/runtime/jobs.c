@@ -224,8 +224,7 @@ enum status jobs_start(struct jobs *self, struct job *job)
 {
     assert(job->run != NULL);
     pthread_mutex_lock(&self->lock);
-    assert(!self->stopping);
-    bool full = self->out == JOBS_MAX;
+    bool full = self->out == JOBS_MAX || self->stopping;
     if (!full) {
         job->started = false;
         job->cancelled = false;

@@ -27,7 +27,7 @@ void jobs_stop(struct jobs *self);
 /* Asserts that it has been stopped and that nothing is out. */
 void jobs_destroy(struct jobs **self_p);
 
-/* returns  OK; BUSY_FULL: JOBS_MAX are out */
+/* returns  OK; BUSY_FULL: JOBS_MAX are out, or the threads have been ended */
 MUST_USE enum status jobs_start(struct jobs *self, struct job *job);
 
 /* Cancel one that is out: one that waits is given back next, one that runs is interrupted. */

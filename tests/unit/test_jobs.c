@@ -245,6 +245,8 @@ START_TEST(the_end_gives_back_all_that_is_out)
         ck_assert_int_eq(jobs_start(jobs, &works[i].job), STATUS_OK);
     }
     jobs_stop(jobs);
+    struct work late = {.job = {.run = run, .deadline_at = FAR_AT}};
+    ck_assert_int_eq(jobs_start(jobs, &late.job), STATUS_BUSY_FULL);
     take_many(50);
     for (int i = 0; i < 50; i++)
         ck_assert_uint_eq(works[i].returns, 1);
