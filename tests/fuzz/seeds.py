@@ -41,6 +41,18 @@ def pairs():
     return hexes(load("wire.json"))
 
 
+def server():
+    """Who speaks, its length as long as there is one, and a message."""
+    return [bytes([4, 255]) + message for message in pairs()]
+
+
+def settings():
+    """A fact.yaml with each kind of value, and some of what YAML has besides."""
+    return [b"common:\n  zone: a\n  drain_ms: 5s\nbroker: {queue_max: 5, frontend: 'ipc://x'}\n",
+            b"cache_partition:\n  memory_bytes: 64MiB # c\ntool_executor:\n  test_tools: true\n",
+            b"driver:\n  namespace: &a |\n    x\n  planner: *a\n", b"? a\n: - b\n---\n!!map {}\n"]
+
+
 def canonical():
     """A value, and behind it perhaps a schema."""
     key = load("key.json")
@@ -93,8 +105,8 @@ def main():
         sys.exit("usage: seeds.py DIR")
     corpus = pathlib.Path(sys.argv[1]).resolve()
     describe = corpus.parent / "bin" / "describe"
-    seeds = {"pairs": pairs(), "canonical": canonical(), "schema": schema(), "key": key(),
-             "message": message(describe)}
+    seeds = {"pairs": pairs(), "server": server(), "settings": settings(), "canonical": canonical(),
+             "schema": schema(), "key": key(), "message": message(describe)}
     for target, inputs in seeds.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)
