@@ -234,6 +234,13 @@ START_TEST(a_bad_pair_is_refused_with_its_status)
     pair.header.id = 0;
     actor_deliver(&record->actor, &record->context, 1, 1, &pair);
     ck_assert_uint_eq(record->reply_count, 1);
+    pair = (struct pair){.header = {.command = COMMAND_REQUEST,
+                                    .id = 78,
+                                    .role = ROLE_CACHE_PARTITION,
+                                    .method = bytes_of("stats")},
+                         .body = bytes_of("\x80")};
+    actor_deliver(&record->actor, &record->context, 1, 1, &pair); /* no deadline */
+    record_expect_refusal(record, 78, STATUS_BAD_REQUEST, NULL);
 }
 END_TEST
 

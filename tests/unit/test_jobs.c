@@ -152,6 +152,31 @@ START_TEST(the_nearest_deadline_runs_first)
 }
 END_TEST
 
+/* Seed 9. Those in the middle are withdrawn; the order of the rest stays. */
+START_TEST(the_order_survives_what_is_withdrawn)
+{
+    struct work gate = {.runs = 0};
+    struct work *works = new_work(200, 0);
+    uint64_t seed = 9;
+    open_with(1);
+    hold_thread(&gate);
+    for (int i = 0; i < 200; i++) {
+        works[i].job.deadline_at = FAR_AT - (int64_t)(random_next(&seed) % 100000);
+        ck_assert_int_eq(jobs_start(jobs, &works[i].job), STATUS_OK);
+    }
+    for (int i = 0; i < 150; i++)
+        jobs_cancel(jobs, &works[random_next(&seed) % 200].job);
+    gate_open = 1;
+    take_many(201);
+    for (int i = 0; i < 200; i++)
+        for (int j = 0; j < 200; j++)
+            if (works[i].order > 0 && works[j].order > works[i].order)
+                ck_assert_int_le(works[i].job.deadline_at, works[j].job.deadline_at);
+    close_all();
+    free(works);
+}
+END_TEST
+
 START_TEST(what_comes_too_late_is_not_run)
 {
     struct work gate = {.runs = 0};
@@ -302,6 +327,7 @@ static void add_tests(TCase *tcase)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, the_nearest_deadline_runs_first);
+    tcase_add_test(tcase, the_order_survives_what_is_withdrawn);
     tcase_add_test(tcase, what_comes_too_late_is_not_run);
     tcase_add_test(tcase, cancelled_while_it_waits_it_is_not_run);
     tcase_add_test(tcase, cancelled_while_it_runs_it_is_interrupted_once);

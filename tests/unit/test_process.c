@@ -22,7 +22,6 @@
 #include "tests/support/suite.h"
 
 #define WAIT_MS 8000
-#define GENERATION 7u
 
 /* The role. */
 
@@ -269,6 +268,7 @@ static void *publisher;
 static char events_endpoint[ENDPOINT_BYTES_MAX];
 static pid_t child;
 static uint64_t next_id;
+static uint64_t generation; /* of the broker */
 
 static void open_side(struct side *side, const char *endpoint)
 {
@@ -320,7 +320,7 @@ static void welcome(struct side *side)
     writer_array(&writer, 1);
     ck_assert_int_eq(message_write(MSG_BROKER_ADDRESS, &address, &writer), STATUS_OK);
     struct msg_welcome message = {.instance = bytes_of("b1"),
-                                  .generation = GENERATION,
+                                  .generation = generation,
                                   .heartbeat_ms = 200,
                                   .dead_ms = 60000,
                                   .lease_ms = 1000,
@@ -439,6 +439,7 @@ static void setup(void)
     publisher = socket_open(zmq, ZMQ_XPUB, 0, 0);
     ck_assert(socket_bind(publisher, "tcp://127.0.0.1:0", events_endpoint, reason));
     child = 0;
+    generation = 7;
 }
 
 static void teardown(void)
@@ -480,6 +481,19 @@ START_TEST(it_greets_and_says_what_it_serves)
 }
 END_TEST
 
+START_TEST(it_shares_its_credit_among_the_brokers)
+{
+    char setting[4 * ENDPOINT_BYTES_MAX];
+    struct msg_ready ready;
+    (void)snprintf(setting, sizeof setting, "common.brokers=%s,ipc:///tmp/none-1,ipc:///tmp/none-2",
+                   back.endpoint);
+    start_child(&role, setting);
+    struct pair pair = expect(&back, COMMAND_READY);
+    ck_assert_int_eq(message_decode(MSG_READY, pair.body, &ready), STATUS_OK);
+    ck_assert_uint_eq(ready.concurrency, 3); /* of 8 among 3: none is left out */
+}
+END_TEST
+
 START_TEST(it_serves_and_grants_one_more_with_each_reply)
 {
     greet();
@@ -488,6 +502,7 @@ START_TEST(it_serves_and_grants_one_more_with_each_reply)
         ck_assert_uint_eq(expect(&back, COMMAND_STARTED).header.id, id);
         struct pair pair = expect_reply(id, STATUS_OK);
         ck_assert_uint_eq(pair.header.credit, 8 + i);
+        ck_assert_int_eq(pair.header.executed, EXECUTED_YES);
         ck_assert(bytes_are(pair.header.instance, "d1"));
         ck_assert(bytes_are(pair.body, "\x91\x07"));
     }
@@ -661,6 +676,21 @@ START_TEST(events_arrive_and_a_gap_is_told)
 }
 END_TEST
 
+START_TEST(another_broker_is_a_gap_though_the_numbers_go_on)
+{
+    greet();
+    await_subscriber();
+    publish("limits", 1, bytes_of("\x80"));
+    await_seen(0, 1);
+    generation++;
+    send_pair(&back, &(struct header){.command = COMMAND_DISCONNECT, .status = STATUS_NO_ROLE},
+              bytes_of("\x80"));
+    (void)expect(&back, COMMAND_READY);
+    publish("limits", 2, bytes_of("\x80"));
+    await_seen(0, 2);
+}
+END_TEST
+
 START_TEST(what_is_stale_is_told_in_order_until_it_is_heard)
 {
     struct msg_invalidate message;
@@ -701,6 +731,26 @@ START_TEST(a_partition_of_the_view_is_asked_directly)
     await_subscriber();
     publish("view", 1, write_view(room, sizeof room, 2, false));
     await_seen(1, 3);
+    expect_reply(request("look up"), STATUS_NO_WORKER);
+}
+END_TEST
+
+START_TEST(a_partition_that_leaves_the_view_owes_nothing)
+{
+    char room[1024];
+    open_side(&door, "tcp://127.0.0.1:0");
+    greet();
+    await_seen(1, 1);
+    await_subscriber();
+    uint64_t id = request("look up");
+    (void)expect(&door, COMMAND_REQUEST);
+    publish("view", 1, write_view(room, sizeof room, 9, false));
+    expect_reply(id, STATUS_WORKER_LOST);
+    await_seen(1, 10);
+    publish("view", 2, write_view(room, sizeof room, 8, true)); /* older: it does not count */
+    publish("invalidate", 3, bytes_of("\x80"));
+    await_seen(2, 1);
+    ck_assert_uint_eq(seen(1), 10);
     expect_reply(request("look up"), STATUS_NO_WORKER);
 }
 END_TEST
@@ -851,6 +901,7 @@ static void add_tests(TCase *tcase)
     tcase_set_timeout(tcase, 20);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, it_greets_and_says_what_it_serves);
+    tcase_add_test(tcase, it_shares_its_credit_among_the_brokers);
     tcase_add_test(tcase, it_serves_and_grants_one_more_with_each_reply);
     tcase_add_test(tcase, replies_that_are_ready_together_travel_together);
     tcase_add_test(tcase, a_question_takes_its_terms_along_and_its_answer_back);
@@ -860,8 +911,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, it_greets_the_next_broker_by_itself);
     tcase_add_test(tcase, sent_away_it_greets_again);
     tcase_add_test(tcase, events_arrive_and_a_gap_is_told);
+    tcase_add_test(tcase, another_broker_is_a_gap_though_the_numbers_go_on);
     tcase_add_test(tcase, what_is_stale_is_told_in_order_until_it_is_heard);
     tcase_add_test(tcase, a_partition_of_the_view_is_asked_directly);
+    tcase_add_test(tcase, a_partition_that_leaves_the_view_owes_nothing);
     tcase_add_test(tcase, metrics_and_log_level_are_the_runtimes_own);
     tcase_add_test(tcase, told_to_stop_it_finishes_what_it_holds);
     tcase_add_test(tcase, told_twice_it_stops_at_once);
