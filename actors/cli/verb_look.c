@@ -196,7 +196,10 @@ static void put_workers(struct writer *writer, struct bytes list, struct problem
         put_u64(writer, "service_us", row.service_us);
         put_u64(writer, "seen_ms", row.seen_ms);
         put_u64(writer, "cpu_us", row.cpu);
-        put_u64(writer, "rss_bytes", row.rss);
+        if (row.rss > 0)
+            put_u64(writer, "rss_bytes", row.rss);
+        else
+            put_value(writer, "rss_bytes", (struct bytes){0}); /* it has not beaten yet */
         put_u64(writer, "loop_lag_us", row.loop_lag_us);
         if (bytes_are(row.state, "suspect") || bytes_are(row.state, "ejected")) {
             char name[NAME_BYTES_MAX + 1];
