@@ -132,8 +132,9 @@ bool calling_directory_pending(const struct driver *self)
 /* Whoever waits is answered with what is known. */
 static void end_of_directory(struct driver *self, struct context *context, bool heard)
 {
-    self->directory_last_at = context->now_at;
-    if (!heard)
+    if (heard) /* else nothing is known that would be new */
+        self->directory_last_at = context->now_at;
+    else
         calling_want_directory(self, context->now_at + DIRECTORY_RETRY_MS * US_PER_MS);
     steps_directory_is_new(self, context);
 }
