@@ -19,7 +19,8 @@
 #define STORE_MS 1000           /* how long a set or fail may be under way */
 #define DIRECTORY_MS 2000       /* how long the directory, or an instance, may take to answer */
 #define DIRECTORY_EVERY_MS 250  /* no more often than that */
-#define DIRECTORY_RETRY_MS 1000 /* after it has failed */
+#define DIRECTORY_RETRY_MS 1000 /* after an instance did not say what it offers */
+#define DIRECTORY_AGAIN_MS 50   /* after the broker did not say */
 #define STEP_US_MIN 1000        /* with less left no step begins that waits for others */
 #define MOVES_MAX 2             /* newer views that one look-up follows */
 #define FRESH_MS_MAX TTL_MS_MAX

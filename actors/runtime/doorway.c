@@ -80,7 +80,6 @@ bool doorway_open(struct process *self, char *reason)
     if (!socket_bind(self->router, endpoint, self->endpoint, reason))
         return false;
     self->server = server_new(&config, &owner);
-    log_event(EVENT_LISTENING, log_text("endpoint", self->endpoint));
     return true;
 }
 

@@ -137,13 +137,15 @@ static int process_start(struct process *self, char *reason)
     self->zmq = zmq_ctx_new();
     assert(self->zmq != NULL);
     socket_raise_limits(self->zmq);
-    log_event(EVENT_STARTED, log_text("version", FACT_VERSION), log_u64("pid", (uint64_t)getpid()));
     if (!start_actor(self, reason))
         return EX_CONFIG;
     if (self->spec->lets_in && !doorway_open(self, reason))
         return EX_UNAVAILABLE;
     if (!uplinks_open(self, reason))
         return EX_CONFIG;
+    log_event(EVENT_STARTED, log_text("version", FACT_VERSION), log_u64("pid", (uint64_t)getpid()));
+    if (self->spec->lets_in)
+        log_event(EVENT_LISTENING, log_text("endpoint", self->endpoint));
     return EX_OK;
 }
 

@@ -94,8 +94,8 @@ bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *r
     size_t size = sizeof bound;
     if (!endpoint_is_local(endpoint)) {
         (void)snprintf(reason, SOCKET_REASON_BYTES,
-                       "%s can be reached from other hosts, and connections are not authenticated "
-                       "yet: bind ipc:// or tcp://127.0.0.1:PORT",
+                       "%s is not loopback: that needs CURVE, which is not there yet; bind "
+                       "tcp://127.0.0.1:PORT or ipc://PATH",
                        endpoint);
         return false;
     }

@@ -343,18 +343,16 @@ START_TEST(without_executors_there_is_no_worker)
 }
 END_TEST
 
+/* So a driver that has just come up refuses nothing for want of a directory. */
 START_TEST(a_broker_that_does_not_answer_is_asked_again)
 {
     struct record *known = scene.record;
     scene.record = record_new(&driver_spec, NULL);
     scene.record->ask_status = STATUS_NO_WORKER;
     record_step(scene.record, 0);
-    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
-    record_expect_refusal(scene.record, id, STATUS_NO_WORKER, NULL);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0); /* waits for it, as long as it has */
     scene.record->ask_status = STATUS_OK;
-    record_step(scene.record, 1100 * US_PER_MS);
-    scene_run();
-    id = scene_call(SCENE_ECHO, 3, 0);
+    record_step(scene.record, 100 * US_PER_MS);
     scene_run();
     ck_assert_uint_eq(scene_reply_to(id).n, 3);
     record_destroy(&scene.record);
