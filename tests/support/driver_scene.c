@@ -256,6 +256,16 @@ static void answer_fail(struct recorded_ask *ask)
     unpark(entry);
 }
 
+void scene_lose(struct recorded_ask *ask)
+{
+    struct bytes body = ask->ask.body, key;
+    ck_assert(value_text(value_find(body, "key"), &key));
+    struct scene_entry *entry = entry_of(key);
+    entry->lease = 0;
+    record_answer_failure(scene.record, ask, STATUS_WORKER_LOST);
+    unpark(entry);
+}
+
 size_t scene_leases_out(void)
 {
     size_t count = 0;
@@ -406,10 +416,16 @@ static int64_t deadline_of(const struct recorded_ask *ask)
 
 static void time_out(void)
 {
-    for (size_t i = 0; i < scene.record->ask_count; i++)
-        if (scene.record->asks[i].open &&
-            deadline_of(&scene.record->asks[i]) <= scene.record->context.now_at)
-            record_answer_failure(scene.record, &scene.record->asks[i], STATUS_DEADLINE_RUNNING);
+    for (size_t i = 0; i < scene.record->ask_count; i++) {
+        struct recorded_ask *ask = &scene.record->asks[i];
+        struct bytes method = ask->ask.method;
+        if (!ask->open || deadline_of(ask) > scene.record->context.now_at)
+            continue;
+        if (bytes_are(method, "set") || bytes_are(method, "fail"))
+            scene_lose(ask);
+        else
+            record_answer_failure(scene.record, ask, STATUS_DEADLINE_RUNNING);
+    }
 }
 
 void scene_pass(int64_t us)

@@ -61,6 +61,9 @@ struct recorded_ask *scene_open(enum role role, const char *method);
 /* Answer one by the rules; false: it is parked, and stays open. */
 bool scene_answer(struct recorded_ask *ask);
 
+/* The partition has lost what was sent back to it: its lease lapses. */
+void scene_lose(struct recorded_ask *ask);
+
 /* Answer until nothing is open but what is parked. */
 void scene_run(void);
 

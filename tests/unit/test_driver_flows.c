@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/driver/state.h"
 #include "tests/support/driver_scene.h"
 #include "tests/support/suite.h"
 
@@ -273,6 +274,174 @@ START_TEST(more_bytes_than_may_be_held_are_refused)
 }
 END_TEST
 
+/* --- in any order --- */
+
+#define SEEDS 24
+#define OPERATIONS 600
+#define REQUESTS_MAX OPERATIONS
+#define NUMBERS 6
+
+static uint64_t seed;
+static struct {
+    uint64_t id, n;
+    bool is_call, cancelled;
+} asked[REQUESTS_MAX];
+static size_t asked_count;
+static unsigned members;
+
+static uint64_t chance(uint64_t below)
+{
+    return random_next(&seed) % below;
+}
+
+static void some_request(void)
+{
+    static const char *const questions[] = {
+        QUESTION, "What was the profit of Halvera Health in 2024?", "Anything else?",
+        "What was the revenue of Nobody in 2024?"};
+    static const uint16_t flags[] = {
+        0, 0, 0, 0, 0, FLAG_REFRESH, FLAG_NO_CACHE, FLAG_ONLY_IF_CACHED};
+    uint16_t flag = flags[chance(8)];
+    uint64_t n = chance(NUMBERS);
+    bool is_call = chance(4) > 0;
+    uint64_t id = is_call ? scene_call(chance(8) > 0 ? SCENE_ECHO : SCENE_WRITE, n, flag)
+                          : scene_ask(questions[chance(4)], flag);
+    asked[asked_count].id = id;
+    asked[asked_count].n = n;
+    asked[asked_count].is_call = is_call;
+    asked[asked_count++].cancelled = false;
+}
+
+static struct recorded_ask *some_open_ask(void)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < scene.record->ask_count; i++)
+        open += scene.record->asks[i].open;
+    if (open == 0)
+        return NULL;
+    size_t chosen = chance(open);
+    for (size_t i = 0;; i++)
+        if (scene.record->asks[i].open && chosen-- == 0)
+            return &scene.record->asks[i];
+}
+
+static bool goes_back(const struct recorded_ask *ask)
+{
+    return bytes_are(ask->ask.method, "set") || bytes_are(ask->ask.method, "fail");
+}
+
+static void some_garbage(struct recorded_ask *ask)
+{
+    char bytes[16];
+    struct answer answer = {.status = STATUS_OK, .body = {bytes, chance(sizeof bytes)}};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)chance(256);
+    record_answer(scene.record, ask, &answer);
+}
+
+static void some_answer(void)
+{
+    static const enum status statuses_of_failure[] = {STATUS_APP_ERROR, STATUS_BUSY_FULL,
+                                                      STATUS_WORKER_LOST, STATUS_DEADLINE_RUNNING,
+                                                      STATUS_BAD_REQUEST};
+    struct recorded_ask *ask = some_open_ask();
+    uint64_t way = chance(20);
+    if (ask == NULL)
+        return;
+    if (way == 0 && goes_back(ask))
+        scene_lose(ask);
+    else if (way == 0)
+        record_answer_failure(scene.record, ask, statuses_of_failure[chance(5)]);
+    else if (way == 1 && !goes_back(ask))
+        some_garbage(ask);
+    else
+        (void)scene_answer(ask);
+}
+
+/* Whatever was asked for it is taken back, but for a look-up whose lease must not be lost. */
+static void assert_nothing_outlives(uint64_t id)
+{
+    for (size_t i = 0; i < scene.record->ask_count; i++) {
+        const struct recorded_ask *ask = &scene.record->asks[i];
+        bool may = ask->ask.role == ROLE_CACHE_PARTITION;
+        ck_assert(!ask->open || ask->origin.id != id || may);
+    }
+}
+
+static void some_cancel(void)
+{
+    if (asked_count == 0)
+        return;
+    size_t i = chance(asked_count);
+    if (asked[i].cancelled || record_reply_to(scene.record, asked[i].id) != NULL)
+        return;
+    record_cancel(scene.record, asked[i].id);
+    asked[i].cancelled = true;
+    assert_nothing_outlives(asked[i].id);
+}
+
+static void some_aging(void)
+{
+    if (scene.entry_count > 0)
+        scene.entries[chance(scene.entry_count)].stale = true;
+}
+
+/* Members come: none goes, with whom a lease would go, too. */
+static void some_view(void)
+{
+    members += members < VIEW_MEMBERS_MAX / 8;
+    scene_view(members);
+}
+
+static void something(void)
+{
+    uint64_t what = chance(100);
+    if (what < 35)
+        some_request();
+    else if (what < 80)
+        some_answer();
+    else if (what < 86)
+        some_cancel();
+    else if (what < 94)
+        scene_pass((int64_t)chance(30) * US_PER_MS);
+    else if (what < 99)
+        some_aging();
+    else
+        some_view();
+}
+
+static void assert_answered(size_t i)
+{
+    const struct recorded_reply *reply = record_reply_to(scene.record, asked[i].id);
+    ck_assert_msg(reply != NULL || asked[i].cancelled, "request %zu has no reply", i);
+    if (reply == NULL || reply->answer.status != STATUS_OK || !asked[i].is_call)
+        return;
+    ck_assert_uint_eq(scene_reply_to(asked[i].id).n, asked[i].n);
+}
+
+START_TEST(in_any_order_each_has_one_answer_and_no_lease_is_lost)
+{
+    const struct driver *driver = scene.record->actor.state;
+    seed = UINT64_C(77003) + (uint64_t)_i;
+    asked_count = 0;
+    members = SCENE_PARTITIONS;
+    for (unsigned i = 0; i < OPERATIONS; i++)
+        something();
+    for (unsigned i = 0; i < 3; i++) {
+        scene_run();
+        scene_pass((int64_t)RECORD_DEADLINE_MS * US_PER_MS);
+    }
+    for (size_t i = 0; i < asked_count; i++)
+        assert_answered(i);
+    assert_quiet();
+    ck_assert_uint_eq(driver->flows, 0);
+    ck_assert_uint_eq(driver->tasks_used, 0);
+    ck_assert_uint_eq(driver->bytes, 0);
+    ck_assert_uint_gt(scene.stored, 0);
+    ck_assert_uint_gt(scene.handed_back, 0);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
@@ -288,6 +457,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_is_above_its_concurrency_is_refused_and_the_rest_served);
     tcase_add_test(tcase, all_flows_may_be_questions);
     tcase_add_test(tcase, more_bytes_than_may_be_held_are_refused);
+    tcase_add_loop_test(tcase, in_any_order_each_has_one_answer_and_no_lease_is_lost, 0, SEEDS);
 }
 
 int main(void)
