@@ -90,7 +90,9 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
                             (uint32_t)config->generation);
     self->queues = queues_new(config->slots_max, LANES_MAX);
     self->workers = workers_new(config->generation);
-    self->outbox = outbox_new(config->sessions_max, OUTBOX_BUFFERS, carry, self);
+    uint32_t buffers =
+        config->sessions_max < OUTBOX_BUFFERS ? config->sessions_max : OUTBOX_BUFFERS;
+    self->outbox = outbox_new(config->sessions_max, buffers, carry, self);
     self->timers = timers_new(TIMERS, now_at);
     self->events = events_new();
     self->view = view_new(config->view_counter, 0, config->view_hold_ms * US_PER_MS);

@@ -162,7 +162,7 @@ START_TEST(random_bytes_stop_nobody)
                                 .role = (uint8_t)(random_next(&seed) % 4 ? ROLE_DRIVER : 4),
                                 .method = bytes_of("query")};
         size_t size = pairs_encode_head(&header, bytes_of("\x81\xa1x\x01"), bytes);
-        memcpy(bytes + size, "\x81\xa1x\x01", 4);
+        memcpy(bytes + size, (const char[]){(char)0x81, (char)0xa1, 'x', 1}, 4);
         size += 4;
         for (uint64_t changes = random_next(&seed) % 4; changes > 0; changes--)
             bytes[random_next(&seed) % size] = (char)random_next(&seed);
@@ -305,27 +305,33 @@ static void worker_acts(unsigned worker)
     }
 }
 
+static void client_hears(unsigned client, uint64_t id)
+{
+    ck_assert_uint_lt(client, CLIENTS);
+    ck_assert_uint_le(id, chaos.asked[client]);
+    chaos.answers[client][id]++;
+    ck_assert_uint_le(chaos.answers[client][id], 1);
+}
+
+static void worker_hears(unsigned worker, const struct header *header)
+{
+    if (header->command == COMMAND_DISCONNECT)
+        chaos.up[worker] = false;
+    if (header->command != COMMAND_REQUEST)
+        return;
+    ck_assert_uint_lt(chaos.held_count[worker], 64);
+    chaos.held[worker][chaos.held_count[worker]++].id = header->id;
+}
+
 /* Everybody hears what came. */
 static void all_hear(void)
 {
     for (struct heard *heard = world.first; heard != NULL; heard = heard->next) {
         const struct header *header = &heard->pair.header;
-        if (heard->side == SIDE_FRONTEND && header->command == COMMAND_REPLY) {
-            unsigned client = (unsigned)heard->number - CLIENT_FIRST;
-            ck_assert_uint_lt(client, CLIENTS);
-            ck_assert_uint_le(header->id, chaos.asked[client]);
-            chaos.answers[client][header->id]++;
-            ck_assert_uint_le(chaos.answers[client][header->id], 1);
-        }
-        if (heard->side == SIDE_BACKEND && header->command == COMMAND_REQUEST &&
-            heard->number >= WORKER_FIRST) {
-            unsigned worker = (unsigned)heard->number - WORKER_FIRST;
-            ck_assert_uint_lt(chaos.held_count[worker], 64);
-            chaos.held[worker][chaos.held_count[worker]++].id = header->id;
-        }
-        if (heard->side == SIDE_BACKEND && header->command == COMMAND_DISCONNECT &&
-            heard->number >= WORKER_FIRST)
-            chaos.up[heard->number - WORKER_FIRST] = false;
+        if (heard->side == SIDE_FRONTEND && header->command == COMMAND_REPLY)
+            client_hears((unsigned)heard->number - CLIENT_FIRST, header->id);
+        if (heard->side == SIDE_BACKEND && heard->number >= WORKER_FIRST)
+            worker_hears((unsigned)heard->number - WORKER_FIRST, header);
     }
     world_forget_all();
 }
