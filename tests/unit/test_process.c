@@ -686,8 +686,18 @@ START_TEST(another_broker_is_a_gap_though_the_numbers_go_on)
     send_pair(&back, &(struct header){.command = COMMAND_DISCONNECT, .status = STATUS_NO_ROLE},
               bytes_of("\x80"));
     (void)expect(&back, COMMAND_READY);
-    publish("limits", 2, bytes_of("\x80"));
-    await_seen(0, 2);
+    publish("invalidate", 2, bytes_of("\x80"));
+    await_seen(2, 1);
+    ck_assert_uint_eq(seen(0), 2);
+    publish("members", 3,
+            bytes_of("\x81\xaa"
+                     "generation\x08"));
+    publish("members", 4,
+            bytes_of("\x81\xaa"
+                     "generation\x09"));
+    publish("invalidate", 5, bytes_of("\x80"));
+    await_seen(2, 2);
+    ck_assert_uint_eq(seen(0), 3);
 }
 END_TEST
 
