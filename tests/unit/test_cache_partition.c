@@ -1,6 +1,7 @@
 /* test_cache_partition - the role as drivers and brokers see it. One fill for a key, whoever asks;
  * nothing is served that an invalidation has overtaken; who waits is answered once, in time; every
  * bound holds when it is filled. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,11 +331,29 @@ START_TEST(after_a_gap_nothing_from_before_is_valid)
 }
 END_TEST
 
+#define EVENT(head, tags) BODY("\x83\xa6number\x01\xa6origin" head "\xa4tags" tags)
+#define BODY(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+#define SIXTEEN "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
+static const struct bytes malformed[] = {
+    BODY("\x80"),
+    EVENT("\xc4\x05tiny.", "\x91\x01"),
+    EVENT("\xc4\x10" WRITER, "\x01"),
+    EVENT("\xc4\x10" WRITER, "\x91\xa1t"),
+    EVENT("\xc4\x10" WRITER, "\xdc\x00\x41\x01" SIXTEEN SIXTEEN SIXTEEN SIXTEEN),
+};
+
 /* An invalidation that cannot be read may have been of anything. */
 START_TEST(a_malformed_invalidation_is_a_gap)
 {
+    struct bytes body = malformed[_i];
+    char *exact = malloc(body.size);
+    memcpy(exact, body.data, body.size);
     fill(KEY, "value", SET(0));
-    record_event(test.record, "invalidate", ++test.event, (struct bytes){"\x80", 1});
+    record_event(test.record, "invalidate", ++test.event, (struct bytes){exact, body.size});
+    free(exact);
     expect(look(KEY), "MISS");
     cache_hear(&test);
     expect(look(KEY), "MISS");
@@ -377,6 +396,7 @@ START_TEST(a_failure_goes_to_all_who_wait_unless_it_is_the_holders_own)
     }
     if (handed_on) {
         ck_assert_uint_ne(cache_entry_of(&test, ids[0]).lease, 0);
+        ck_assert(!cache_entry_of(&test, ids[0]).waited); /* for nothing */
         ck_assert_ptr_null(record_reply_to(test.record, ids[1]));
         return;
     }
@@ -393,7 +413,30 @@ START_TEST(a_remembered_failure_goes_with_its_tags)
         "STORED");
     expect(look(KEY), "NEGATIVE");
     invalidate(1, 1);
+    expect(cache_look(&test, KEY, GET(.stale_ok = true), 0), "MISS");
+}
+END_TEST
+
+START_TEST(a_failure_that_was_overtaken_is_not_remembered)
+{
+    struct msg_cache_fail fail = {.status = STATUS_APP_ERROR, .negative_ms = 60000};
+    uint64_t token = lease(KEY);
+    invalidate(0, 1);
+    cache_fail(&test, KEY, token, fail);
     expect(look(KEY), "MISS");
+}
+END_TEST
+
+START_TEST(the_newest_failure_is_the_one_remembered_and_not_for_long)
+{
+    struct msg_cache_fail fail = {
+        .status = STATUS_APP_ERROR, .negative_ms = UINT64_MAX, .body = bytes_of("first")};
+    cache_fail(&test, KEY, lease(KEY), fail);
+    ck_assert_uint_eq(look(KEY).fresh_ms, 300000);
+    struct msg_cache_entry refresh = cache_look(&test, KEY, PLAIN, FLAG_REFRESH);
+    fail.body = bytes_of("second");
+    cache_fail(&test, KEY, refresh.lease, fail);
+    ck_assert(bytes_are(look(KEY).value, "second"));
 }
 END_TEST
 
@@ -417,6 +460,22 @@ START_TEST(a_valid_value_stands_in_for_a_failed_fill)
     ck_assert_uint_ne(lease(KEY), 0);
     invalidate(0, 1);
     expect(look(KEY), "MISS");
+}
+END_TEST
+
+/* Two seconds if nothing longer was asked for; never past the error window. */
+START_TEST(it_stands_in_for_a_while_and_within_its_window)
+{
+    fill(KEY, "old", SET(.fresh_ms = 10000, .error_ms = 10000));
+    cache_pass(&test, 12000);
+    cache_fail(&test, KEY, lease(KEY), FAIL(.status = STATUS_BUSY_FULL));
+    cache_pass(&test, 1999);
+    expect(look(KEY), "STALE");
+    cache_pass(&test, 1);
+    cache_fail(&test, KEY, lease(KEY), FAIL(.status = STATUS_APP_ERROR, .negative_ms = 60000));
+    expect(look(KEY), "STALE");
+    cache_pass(&test, 7001); /* 21 s: the window, with its jitter, is over */
+    lease(KEY);
 }
 END_TEST
 
@@ -480,6 +539,12 @@ START_TEST(a_session_token_waits_for_its_writes)
     ck_assert_uint_eq(entry.lease, 0);
     expect(cache_look(&test, KEY, GET(.after = token_of(WRITER, 1)), 0), "HIT");
     expect(cache_look(&test, KEY, GET(.after = token_of(WRITER, 2)), FLAG_ONLY_IF_CACHED), "MISS");
+    test.deadline_ms = 20;
+    uint64_t late = cache_get(&test, KEY, GET(.after = token_of(WRITER, 2)), 0);
+    ck_assert_uint_eq(stats(NULL).parked, 1);
+    record_step(test.record, 20 * US_PER_MS);
+    record_expect_refusal(test.record, late, STATUS_DEADLINE_QUEUED, NULL);
+    test.deadline_ms = 0;
     uint64_t gone = cache_get(&test, KEY, GET(.after = token_of(WRITER, 2)), 0);
     record_cancel(test.record, gone);
     record_step(test.record, 60 * US_PER_MS);
@@ -743,7 +808,11 @@ START_TEST(a_key_is_explained)
     cache_pass(&test, 10000);
     ck_assert(bytes_are(explain().state, "expired"));
     invalidate(3, 1);
-    ck_assert(bytes_are(explain().state, "invalidated"));
+    char tag[17];
+    (void)snprintf(tag, sizeof tag, "%016" PRIx64, key_tag('d', bytes_of("db:demo")));
+    struct msg_cache_explained invalid = explain();
+    ck_assert(bytes_are(invalid.state, "invalidated"));
+    ck_assert_ptr_nonnull(memmem(invalid.why.data, invalid.why.size, tag, strlen(tag)));
 }
 END_TEST
 
@@ -756,7 +825,9 @@ static const struct {
 #define NS "\xa2ns\xa1n"
 #define K "\xa3key\xa1k"
 #define EPOCH "\xa5" "epoch\x01"
-#define BODY(text) {text, sizeof(text) - 1}
+#define KKKK "\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k\xa1k"
+#define LONG SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN \
+    SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN
     {"get", BODY("\x82" NS K)},
     {"get", BODY("\x83\xa2ns\xa1-" K EPOCH)},
     {"get", BODY("\x83\xa2ns\xa0" K EPOCH)},
@@ -764,7 +835,10 @@ static const struct {
     {"get", BODY("\x84" NS K EPOCH "\xa5" "after\x01")},
     {"get", BODY("\x84" NS K EPOCH "\xa5" "after\x91\x92\xc4\x01o\x01")},
     {"get", BODY("\x84" NS K EPOCH "\xa5" "after\x91\x93\xc4\x10" WRITER "\x01\x01")},
-    {"get", BODY("\x84" NS K EPOCH "\xa5" "after\x99\x01\x01\x01\x01\x01\x01\x01\x01\x01")},
+#define PAIR "\x92\xc4\x10" WRITER "\x01"
+    {"get", BODY("\x84" NS K EPOCH "\xa5" "after\x99" PAIR PAIR PAIR PAIR PAIR PAIR PAIR PAIR PAIR)},
+    {"mget", BODY("\x83" NS "\xa4keys\xdc\x00\x41\xa1k" KKKK KKKK KKKK KKKK EPOCH)},
+    {"mget", BODY("\x83" NS "\xa4keys\x91\xda\x01\x10" LONG EPOCH)},
     {"mget", BODY("\x83" NS "\xa4keys\x01" EPOCH)},
     {"mget", BODY("\x83" NS "\xa4keys\x91\x01" EPOCH)},
     {"mget", BODY("\x83" NS "\xa4keys\x91\xa0" EPOCH)},
@@ -772,6 +846,10 @@ static const struct {
     {"set", BODY("\x86" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms\x00")},
     {"set", BODY("\x86" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms"
                  "\xce\x05\x26\x5c\x01")}, /* a day and a millisecond */
+    {"set", BODY("\x87" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms\x01\xa8stale_ms"
+                 "\xce\x05\x26\x5c\x01")},
+    {"set", BODY("\x87" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms\x01\xa8" "error_ms"
+                 "\xce\x05\x26\x5c\x01")},
     {"set", BODY("\x87" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms\x01\xa4tags\x01")},
     {"set", BODY("\x87" NS K EPOCH "\xa5lease\x01\xa5value\xc4\x01v\xa8" "fresh_ms\x01\xa4tags\x91"
                  "\xa1t")},
@@ -861,6 +939,47 @@ START_TEST(the_memory_is_full_and_holds)
 }
 END_TEST
 
+/* What is asked for stays, where others that are as dear go. */
+START_TEST(hits_keep_an_entry)
+{
+    static char value[3000];
+    char key[32];
+    fill("tool:hot", NULL, SET(.value = {value, sizeof value}, .cost_us = 1000));
+    fill("tool:cold", NULL, SET(.value = {value, sizeof value}, .cost_us = 1000));
+    for (unsigned i = 0; i < 20000; i++) {
+        (void)snprintf(key, sizeof key, "tool:%u", i);
+        fill(key, NULL, SET(.value = {value, sizeof value}, .cost_us = 1000));
+        if (i % 100 == 0)
+            expect(look("tool:hot"), "HIT");
+        cache_clear(&test);
+    }
+    expect(look("tool:cold"), "MISS");
+}
+END_TEST
+
+/* Stamps are kept for a day, so no entry may outlive that. */
+START_TEST(no_entry_lives_longer_than_stamps_do)
+{
+    char key[32];
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof key, "tool:%u", i);
+        fill(key, "value", SET(.fresh_ms = TTL_MS_MAX, .stale_ms = TTL_MS_MAX));
+        ck_assert_uint_le(look(key).fresh_ms, TTL_MS_MAX);
+    }
+}
+END_TEST
+
+START_TEST(what_is_over_is_dropped_in_time)
+{
+    fill(KEY, "value", SET(.fresh_ms = 2000));
+    cache_pass(&test, 1000);
+    ck_assert_uint_eq(stats(NULL).entries, 1);
+    cache_pass(&test, 2500);
+    ck_assert_uint_eq(stats(NULL).entries, 0);
+    ck_assert_uint_eq(stats(NULL).expired, 1);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_set_timeout(tcase, 60);
@@ -879,11 +998,15 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_was_invalidated_is_for_those_who_ask_for_it);
     tcase_add_test(tcase, while_it_is_deaf_nothing_is_valid_and_nothing_kept);
     tcase_add_test(tcase, after_a_gap_nothing_from_before_is_valid);
-    tcase_add_test(tcase, a_malformed_invalidation_is_a_gap);
+    tcase_add_loop_test(tcase, a_malformed_invalidation_is_a_gap, 0,
+                        sizeof malformed / sizeof *malformed);
     tcase_add_loop_test(tcase, a_failure_goes_to_all_who_wait_unless_it_is_the_holders_own, 0,
                         sizeof failures / sizeof *failures);
     tcase_add_test(tcase, a_remembered_failure_goes_with_its_tags);
+    tcase_add_test(tcase, a_failure_that_was_overtaken_is_not_remembered);
+    tcase_add_test(tcase, the_newest_failure_is_the_one_remembered_and_not_for_long);
     tcase_add_test(tcase, a_valid_value_stands_in_for_a_failed_fill);
+    tcase_add_test(tcase, it_stands_in_for_a_while_and_within_its_window);
     tcase_add_test(tcase, who_waits_is_answered_by_its_own_time);
     tcase_add_test(tcase, who_withdraws_is_neither_answered_nor_given_the_lease);
     tcase_add_test(tcase, a_session_token_waits_for_its_writes);
@@ -903,6 +1026,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, no_more_than_their_bound_are_parked);
     tcase_add_test(tcase, beyond_their_bound_namespaces_count_together);
     tcase_add_test(tcase, the_memory_is_full_and_holds);
+    tcase_add_test(tcase, hits_keep_an_entry);
+    tcase_add_test(tcase, no_entry_lives_longer_than_stamps_do);
+    tcase_add_test(tcase, what_is_over_is_dropped_in_time);
 }
 
 int main(void)

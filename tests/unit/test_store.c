@@ -311,6 +311,46 @@ START_TEST(what_is_dear_small_or_wanted_stays)
 }
 END_TEST
 
+/* Popularity outlives a refill; and a cost no computer can have had is as good as a minute. */
+START_TEST(a_refill_is_as_popular_as_before_and_costs_are_capped)
+{
+    struct entry entry;
+    for (uint32_t i = 0; i < 100; i++) {
+        put_costing(i, 1000, 6000);        /* wanted, and filled again */
+        put_costing(1000 + i, 1000, 6000); /* not wanted */
+        for (int hit = 0; hit < 4 && find(i, &entry); hit++)
+            store_touch(store, &entry);
+        put_costing(i, 1000, 6000);
+    }
+    put_costing(5000, 1000, UINT64_C(1) << 32);
+    for (uint32_t i = 0; total().evicted < 300; i++)
+        put_costing(10000 + i, 1000, 20000);
+    ck_assert_uint_ge(count_in(0, 100), count_in(1000, 100) + 15);
+    ck_assert(is_in(5000));
+}
+END_TEST
+
+/* Of so many keys some have the same hash (32 bits), and are two all the same. */
+START_TEST(a_hash_never_decides)
+{
+    unsigned wrong = 0;
+    struct entry entry;
+    setup_large();
+    for (uint32_t i = 0; i < 150000; i++) {
+        struct entry small = {
+            .version = i + 1, .fresh_until_at = FOREVER, .stale_until_at = FOREVER};
+        struct bytes key = {(const char *)&i, sizeof i};
+        ck_assert(store_put(store, key, &small, (struct bytes){"v", 1}, NOW));
+    }
+    ck_assert_uint_eq(total().entries, 150000);
+    for (uint32_t i = 0; i < 150000; i++) {
+        bool found = store_find(store, (struct bytes){(const char *)&i, sizeof i}, &entry);
+        wrong += !found || entry.version != i + 1;
+    }
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
 /* However dear it was, what nobody asks for is gone after enough others have come. */
 START_TEST(what_is_not_asked_for_sinks)
 {
@@ -365,6 +405,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, expiry_is_by_hand_and_bounded);
     tcase_add_test(tcase, invalid_entries_go_before_valid_ones);
     tcase_add_test(tcase, what_is_dear_small_or_wanted_stays);
+    tcase_add_test(tcase, a_refill_is_as_popular_as_before_and_costs_are_capped);
+    tcase_add_test(tcase, a_hash_never_decides);
     tcase_add_test(tcase, what_is_not_asked_for_sinks);
     tcase_add_test(tcase, a_failed_fill_is_remembered_with_the_entry);
     tcase_add_test(tcase, an_empty_value_is_a_value);
