@@ -300,7 +300,6 @@ enum status lookups_mget(void *state, struct context *context, const struct requ
     size_t left = (size_t)values_count(mget->keys);
     if (value_kind(mget->keys) != KIND_ARRAY || left > MGET_KEYS_MAX)
         return STATUS_BAD_REQUEST;
-    waiter.request.flags &= (uint16_t)~FLAG_REFRESH;
     writer_init(&writer, self->list, PAIR_BODY_BYTES_MAX - ENTRY_HEAD_BYTES);
     writer_array(&writer, left);
     for (struct values values = values_over(mget->keys); values_next(&values, &value);) {

@@ -423,6 +423,7 @@ START_TEST(a_failure_that_was_overtaken_is_not_remembered)
     uint64_t token = lease(KEY);
     invalidate(0, 1);
     cache_fail(&test, KEY, token, fail);
+    ck_assert_uint_eq(stats(NULL).entries, 0);
     expect(look(KEY), "MISS");
 }
 END_TEST
