@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import seeds_driver
+
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "vectors"
 
 
@@ -106,7 +108,10 @@ def main():
     corpus = pathlib.Path(sys.argv[1]).resolve()
     describe = corpus.parent / "bin" / "describe"
     seeds = {"pairs": pairs(), "server": server(), "settings": settings(), "canonical": canonical(),
-             "schema": schema(), "key": key(), "message": message(describe)}
+             "schema": schema(), "key": key(), "message": message(describe),
+             "driver": seeds_driver.driver(),
+             "planner": seeds_driver.planner([case["question"] for case in
+                                              load("demo_questions.json")["questions"]])}
     for target, inputs in seeds.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)
