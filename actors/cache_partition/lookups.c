@@ -161,7 +161,8 @@ static void serve(struct partition *self, struct context *context, const struct 
     struct msg_cache_entry message = describe(self, &finding, context->now_at);
     if (finding.wants_lease && !only_cached)
         offer_lease(self, context, key, &message);
-    if (finding.outcome != OUTCOME_MISS || message.lease != 0)
+    if (message.lease != 0 ? stamps_settled(self->stamps, context->now_at)
+                           : finding.outcome != OUTCOME_MISS)
         message.position = partition_position(self, position, sizeof position);
     message.waited = waited && finding.outcome != OUTCOME_MISS;
     count(self, key, finding.outcome, message.waited);

@@ -69,9 +69,12 @@ static uint16_t reply_flags(void)
     return test.record->replies[test.record->reply_count - 1].answer.flags;
 }
 
-/* So whoever builds on a value can tell whether it may be older than a lease from elsewhere. */
+/* So whoever builds on a value can tell whether it may be older than a lease from elsewhere. After
+ * a gap a lease does not say: another may not have heard yet of what the floor covers here. */
 START_TEST(a_value_and_a_lease_say_what_had_been_applied_by_then)
 {
+    ck_assert_ptr_null(look("tool:early").position.data);
+    cache_pass(&test, 6001);
     struct msg_cache_entry entry = look(KEY);
     ck_assert_int_eq(value_kind(entry.position), KIND_ARRAY);
     ck_assert_uint_eq(values_count(entry.position), 0);
@@ -84,6 +87,11 @@ START_TEST(a_value_and_a_lease_say_what_had_been_applied_by_then)
     ck_assert_uint_ne(entry.lease, 0);
     ck_assert_uint_eq(values_count(entry.position), 1);
     ck_assert_ptr_null(look("other:key").position.data); /* neither */
+    record_gap(test.record);
+    cache_hear(&test);
+    entry = look(KEY);
+    ck_assert_uint_ne(entry.lease, 0);
+    ck_assert_ptr_null(entry.position.data);
 }
 END_TEST
 
