@@ -313,7 +313,7 @@ void answer_print(struct bytes document, bool quiet, FILE *out)
         print_plain(value_find(document, "reason"), "no data: ", out);
         fputc('\n', out);
         if (is_filled(detail))
-            table_print_pairs(detail, out);
+            tree_print(detail, out);
     }
     if (!quiet) {
         fputc('\n', out);
@@ -337,7 +337,7 @@ void answer_print_line(struct bytes document, FILE *out)
     fputc('\n', out);
 }
 
-void answer_print_failure(struct bytes document, FILE *err)
+void answer_print_failure(struct bytes document, bool quiet, FILE *err)
 {
     struct bytes failure = value_find(document, "failure");
     double retry_ms = number_of(document, "retry_after_ms");
@@ -355,4 +355,6 @@ void answer_print_failure(struct bytes document, FILE *err)
         fputc('\n', err);
     if (retry_ms > 0)
         fprintf(err, "Try again in %.0f ms.\n", retry_ms);
+    if (!quiet)
+        print_times(value_find(document, "time"), err);
 }

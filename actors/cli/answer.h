@@ -19,8 +19,8 @@ void answer_print(struct bytes document, bool quiet, FILE *out);
 /* Print it on one line. */
 void answer_print_line(struct bytes document, FILE *out);
 
-/* Print why there is no answer: "fact: CODE: message", and what to do about it. Nothing if there
- * is one. */
-void answer_print_failure(struct bytes document, FILE *err);
+/* Print why there is no answer: "fact: CODE: message", what to do about it, and unless quiet where
+ * the time went. Nothing if there is one. */
+void answer_print_failure(struct bytes document, bool quiet, FILE *err);
 
 #endif

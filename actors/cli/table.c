@@ -8,6 +8,8 @@
 
 #include "actors/cli/json.h"
 
+#define TREE_DEPTH_MAX 2 /* of what is indented; below that all is on one line */
+
 struct grid {
     size_t columns, rows; /* rows: the first are the headings */
     char **cells;         /* row by row; each to be freed */
@@ -227,4 +229,62 @@ void table_print_pairs(struct bytes map, FILE *out)
         fputc('\n', out);
         free(text);
     }
+}
+
+static bool is_container(struct bytes value)
+{
+    enum kind kind = value_kind(value);
+    return kind == KIND_MAP || kind == KIND_ARRAY;
+}
+
+/* name: a, name: b; or a, b, c */
+static void print_inline(struct bytes value, FILE *out)
+{
+    struct values values = values_over(value);
+    struct bytes element;
+    const char *separator = "";
+    bool is_map = value_kind(value) == KIND_MAP;
+    if (!is_container(value))
+        json_print_plain(value, out);
+    while (values_next(&values, &element)) {
+        fputs(separator, out);
+        separator = ", ";
+        if (!is_map) {
+            print_inline(element, out);
+            continue;
+        }
+        json_print_plain(element, out);
+        fputs(": ", out);
+        if (values_next(&values, &element))
+            print_inline(element, out);
+    }
+}
+
+static void print_branch(struct bytes container, int depth, FILE *out)
+{
+    struct values values = values_over(container);
+    struct bytes element;
+    bool is_map = value_kind(container) == KIND_MAP;
+    while (values_next(&values, &element)) {
+        fprintf(out, "%*s", 2 * depth, "");
+        if (is_map) {
+            json_print_plain(element, out);
+            fputc(':', out);
+            if (!values_next(&values, &element))
+                break;
+        }
+        bool opens = is_map && is_container(element) && depth < TREE_DEPTH_MAX;
+        if (!opens) {
+            fputs(is_map ? " " : "", out);
+            print_inline(element, out);
+        }
+        fputc('\n', out);
+        if (opens)
+            print_branch(element, depth + 1, out);
+    }
+}
+
+void tree_print(struct bytes map, FILE *out)
+{
+    print_branch(map, 0, out);
 }

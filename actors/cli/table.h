@@ -27,6 +27,9 @@ void table_print(struct bytes rows, const struct column *columns, size_t count, 
  * names  array of keys in their order; absent: those of the first row */
 void table_print_rows(struct bytes rows, struct bytes names, FILE *out);
 
+/* A map of maps and arrays as lines that are indented; what is nested deeper stays on its line. */
+void tree_print(struct bytes map, FILE *out);
+
 /* A map as lines of name and value. */
 void table_print_pairs(struct bytes map, FILE *out);
 

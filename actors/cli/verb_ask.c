@@ -40,6 +40,21 @@ static bool is_json(const struct invocation *invocation)
     return invocation->options[CLI_OUTPUT].number == OUTPUT_JSON;
 }
 
+/* Of an end without a reply, what else is known of the broker. */
+static void explain(const struct invocation *invocation, const struct fact *handle,
+                    const struct fact_reply *reply)
+{
+    struct fact_peer peer = fact_peer(handle);
+    if (!reply->local)
+        return;
+    if (peer.reason[0] != '\0')
+        fprintf(invocation->err, "fact: the broker at %s: %s\n", peer.endpoint, peer.reason);
+    else if (reply->status == STATUS_DEADLINE_QUEUED && fact_state(handle) == FACT_UP)
+        fprintf(invocation->err,
+                "fact: the broker at %s greeted, and took no request: is this its backend?\n",
+                peer.endpoint);
+}
+
 /* Ask, and print the end. line: on one line. */
 static enum exit_code ask(const struct invocation *invocation, struct fact *handle,
                           const struct fact_request *request, const char *what, struct bytes text,
@@ -62,7 +77,8 @@ static enum exit_code ask(const struct invocation *invocation, struct fact *hand
         answer_print(value, invocation->options[CLI_QUIET].given, invocation->out);
     }
     if (!line)
-        answer_print_failure(value, invocation->err);
+        answer_print_failure(value, invocation->options[CLI_QUIET].given, invocation->err);
+    explain(invocation, handle, &reply);
     document_fini(&document);
     return code;
 }

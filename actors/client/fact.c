@@ -76,6 +76,16 @@ static void on_refused(void *context, enum status status, struct bytes reason)
     self->refused = status == STATUS_OK ? STATUS_BAD_REQUEST : status;
 }
 
+/* It belongs to no call, but may say why one is not answered. */
+static void on_pair(void *context, const struct pair *pair)
+{
+    struct fact *self = context;
+    struct msg_failure failure;
+    if (pair->header.command == COMMAND_ERROR &&
+        message_decode(MSG_FAILURE, pair->body, &failure) == STATUS_OK)
+        copy_text(failure.message, self->reason, sizeof self->reason);
+}
+
 /* A reply that came is counted by the session, one that it made is not. */
 static void on_answer(void *context, uint64_t tag, const struct header *header, struct bytes body)
 {
@@ -141,7 +151,8 @@ static bool open_session(struct fact *self, const char *instance, uint32_t calls
                                   .on_up = on_up,
                                   .on_down = on_down,
                                   .on_refused = on_refused,
-                                  .on_answer = on_answer};
+                                  .on_answer = on_answer,
+                                  .on_pair = on_pair};
     snprintf(name, sizeof name, "client-%d", (int)getpid());
     config.instance = bytes_of(instance == NULL ? name : instance);
     if (config.instance.size > NAME_BYTES_MAX || config.instance.size == 0 ||

@@ -52,7 +52,7 @@ struct fact_peer {
     uint64_t generation;  /* of its process: another one is a restart */
     uint32_t connections; /* greetings so far */
     enum status refused;  /* FACT_REFUSED: VERSION, UNAUTHENTICATED ...; else OK */
-    const char *reason;   /* for people: why refused, or lost last; empty: neither */
+    const char *reason;   /* for people: why refused or lost, or its last complaint; may be empty */
     uint32_t calls;       /* without an end */
     uint32_t calls_peak;  /* the most of them so far */
 };

@@ -37,6 +37,11 @@ static void print_all(struct bytes value, FILE *out)
     answer_print(value, false, out);
 }
 
+static void print_failure(struct bytes value, FILE *out)
+{
+    answer_print_failure(value, true, out);
+}
+
 static void print_quiet(struct bytes value, FILE *out)
 {
     answer_print(value, true, out);
@@ -159,12 +164,15 @@ END_TEST
 
 START_TEST(no_data_says_why_and_what_there_is)
 {
-    struct msg_answer answer = {.outcome = bytes_of("no_data"),
-                                .reason = bytes_of("OUT_OF_RANGE"),
-                                .detail = value_of("{\"looked_for\":\"Q1 2031\"}")};
+    struct msg_answer answer = {
+        .outcome = bytes_of("no_data"),
+        .reason = bytes_of("OUT_OF_RANGE"),
+        .detail = value_of("{\"looked_for\":\"Q1 2031\",\"exists\":{\"years\":[2023,2024],"
+                           "\"tables\":[{\"name\":\"c\",\"columns\":[\"a\",\"b\"]}]}}")};
     ck_assert_int_eq(make(&answer), CODE_OK);
     char *text = printed(document_value(&document), print_quiet);
-    ck_assert_str_eq(text, "no data: OUT_OF_RANGE\nlooked_for  Q1 2031\n");
+    ck_assert_str_eq(text, "no data: OUT_OF_RANGE\nlooked_for: Q1 2031\nexists:\n  years:"
+                           "\n    2023\n    2024\n  tables:\n    name: c, columns: a, b\n");
     free(text);
     text = printed(document_value(&document), answer_print_line);
     ck_assert_str_eq(text, "no data: OUT_OF_RANGE\n");
@@ -193,7 +201,7 @@ START_TEST(a_failure_has_its_code_its_hint_and_its_time_to_retry)
     ck_assert_int_eq(
         answer_document(&document.writer, "method", bytes_of("SQL_QueryReadonly"), NULL, &reply),
         CODE_REFUSED);
-    char *text = printed(document_value(&document), answer_print_failure);
+    char *text = printed(document_value(&document), print_failure);
     ck_assert_str_eq(text, "fact: READONLY_VIOLATION: it writes, at statement (status APP_ERROR, "
                            "executed: yes)\nTo mend it: select only\nTry again in 40 ms.\n");
     free(text);
