@@ -17,11 +17,6 @@ struct cursor cursor_over(struct bytes data)
     return (struct cursor){.at = data.data, .end = end};
 }
 
-size_t cursor_left(const struct cursor *self)
-{
-    return (size_t)(self->end - self->at);
-}
-
 /* The next width bytes, 0, 1, 2, 4 or 8, as a big-endian number. */
 static uint64_t number_next(struct cursor *self, size_t width)
 {

@@ -57,7 +57,10 @@ struct cursor {
 };
 
 struct cursor cursor_over(struct bytes data);
-size_t cursor_left(const struct cursor *self);
+static inline size_t cursor_left(const struct cursor *self)
+{
+    return (size_t)(self->end - self->at);
+}
 
 /* The next token; the elements of a container follow it. */
 struct token cursor_next(struct cursor *self);

@@ -47,8 +47,29 @@ const struct command_row commands[COMMAND_COUNT] = {
 
 static const uint64_t fields_known[] = {[LAYOUT_REQUEST] = 13, [LAYOUT_REPLY] = 12};
 
-/* A number of the fixed part. In another width than ours everything behind it has moved. */
-static uint64_t read_fixed(struct cursor *self, bool *canonical, size_t width, uint64_t max)
+/* A number in our width: nearly every one is, and half of what a broker does is to read headers.
+ * returns  false: it is in another, or cut short; nothing is read */
+static inline bool read_ours(struct cursor *self, size_t width, uint64_t *ret)
+{
+    const unsigned char *at = (const unsigned char *)self->at;
+    uint64_t number = 0;
+    if (cursor_left(self) < width)
+        return false;
+    if (width == FIXINT) {
+        number = at[0];
+        if (number > INT8_MAX)
+            return false;
+    } else if (at[0] != (width == U16 ? TAG_U16 : width == U32 ? TAG_U32 : TAG_U64)) {
+        return false;
+    }
+    for (size_t i = 1; i < width; i++)
+        number = number << 8 | at[i];
+    self->at += width;
+    *ret = number;
+    return true;
+}
+
+static uint64_t read_other(struct cursor *self, bool *canonical, size_t width, uint64_t max)
 {
     size_t before = cursor_left(self);
     struct token token = cursor_next(self);
@@ -59,13 +80,32 @@ static uint64_t read_fixed(struct cursor *self, bool *canonical, size_t width, u
     return self->bad ? 0 : token.number;
 }
 
+/* A number of the fixed part. In another width than ours everything behind it has moved. */
+static inline uint64_t read_fixed(struct cursor *self, bool *canonical, size_t width, uint64_t max)
+{
+    uint64_t number;
+    if (!read_ours(self, width, &number))
+        return read_other(self, canonical, width, max);
+    if (number > max)
+        self->bad = true;
+    return self->bad ? 0 : number;
+}
+
+/* True of a nil, which most of what may be absent is; it is read then. */
+static inline bool read_nil(struct cursor *self)
+{
+    bool nil = cursor_left(self) > 0 && (unsigned char)*self->at == TAG_NIL;
+    self->at += nil;
+    return nil;
+}
+
 /* A text of at most size_max bytes, or nil. */
 static struct bytes read_text(struct cursor *self, size_t size_max)
 {
+    if (read_nil(self))
+        return (struct bytes){0};
     struct token token = cursor_next(self);
     struct bytes text = {.data = token.data, .size = (size_t)token.number};
-    if (token.kind == KIND_NIL)
-        return (struct bytes){0};
     if (token.kind != KIND_TEXT || text.size > size_max || !cursor_is_utf8(text))
         self->bad = true;
     return self->bad ? (struct bytes){0} : text;
@@ -74,9 +114,9 @@ static struct bytes read_text(struct cursor *self, size_t size_max)
 /* A blob of exactly this size, or nil. */
 static struct bytes read_blob(struct cursor *self, size_t size)
 {
-    struct token token = cursor_next(self);
-    if (token.kind == KIND_NIL)
+    if (read_nil(self))
         return (struct bytes){0};
+    struct token token = cursor_next(self);
     if (token.kind != KIND_BLOB || token.number != size)
         self->bad = true;
     return self->bad ? (struct bytes){0} : (struct bytes){token.data, size};
