@@ -73,13 +73,23 @@ void caching_lookup(struct driver *self, struct context *context, struct task *t
         go_without(self, context, task);
 }
 
-/* Nine tenths of the time there is: who then gets nothing may still have time to compute it. */
+/* As long as a fill may well take, so that one whose holder is gone does not hold up everybody; and
+ * nine tenths of the time there is: who then gets nothing may still have time to compute it. */
+static uint64_t wait_ms(const struct driver *self, const struct context *context,
+                        const struct task *task)
+{
+    int64_t left_ms = (task->request.deadline_at - context->now_at) * 9 / 10 / US_PER_MS;
+    int64_t typical_us = task->kind == TASK_CALL ? task->tool.typical_us : self->question_us;
+    int64_t enough_ms = WAIT_TIMES * typical_us / US_PER_MS;
+    enough_ms = enough_ms > WAIT_MS_MIN ? enough_ms : WAIT_MS_MIN;
+    return (uint64_t)(typical_us > 0 && enough_ms < left_ms ? enough_ms : left_ms);
+}
+
 void caching_wait(struct driver *self, struct context *context, struct task *task)
 {
-    int64_t left_us = task->request.deadline_at - context->now_at;
     if (!task_has_time(context, task))
         task_fail_late(self, context, task);
-    else if (ask_for(self, context, task, (uint64_t)(left_us * 9 / 10 / US_PER_MS)) != STATUS_OK)
+    else if (ask_for(self, context, task, wait_ms(self, context, task)) != STATUS_OK)
         go_without(self, context, task);
 }
 

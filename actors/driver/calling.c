@@ -102,6 +102,7 @@ void calling_on_answer(struct driver *self, struct context *context, struct task
                                          .message = "what the tool answered is no result"});
         return;
     }
+    registry_note_time(self->registry, &task->tool, context->now_at - task->step_at);
     bool same = bytes_are(tool.version, task->tool.version);
     if (!same) /* another version has come: its answer is not this key's */
         calling_want_directory(self, context->now_at);

@@ -72,6 +72,7 @@ static void conclude(struct driver *self, struct context *context, struct task *
                                    .reason = step->reason,
                                    .detail = step->detail};
     results_join(self, task, &task->result);
+    self->question_us = registry_smooth(self->question_us, context->now_at - task->began_at);
     task_advance(self, context, task, OUTCOME_HIT);
 }
 

@@ -165,6 +165,12 @@ size_t registry_take_definitions(struct registry *self, const struct msg_tool_de
     return taken;
 }
 
+int64_t registry_smooth(int64_t typical_us, int64_t us)
+{
+    int64_t next_us = typical_us == 0 ? us : typical_us + (us - typical_us) / 8;
+    return next_us > 0 ? next_us : 1;
+}
+
 const struct tool *registry_find(const struct registry *self, struct bytes name,
                                  struct bytes version)
 {
@@ -182,6 +188,14 @@ const struct tool *registry_find(const struct registry *self, struct bytes name,
             best = tool;
     }
     return best;
+}
+
+/* Of the tool as it was copied: it may have gone, or changed, since. */
+void registry_note_time(struct registry *self, const struct tool *tool, int64_t us)
+{
+    struct tool *known = find(self, bytes_of(tool->name), bytes_of(tool->version));
+    if (known != NULL)
+        known->typical_us = registry_smooth(known->typical_us, us);
 }
 
 /* source: Wagner and Fischer, The string-to-string correction problem, 1974 */

@@ -20,7 +20,8 @@ struct tool {
     uint64_t timeout_ms, ttl_ms;
     enum key_scope_kind scope;
     bool cacheable, idempotent;
-    bool served; /* by the last directory */
+    bool served;        /* by the last directory */
+    int64_t typical_us; /* smoothed time of its calls, as far as this driver has seen; 0: not yet */
 };
 
 struct registry;
@@ -54,6 +55,12 @@ bool registry_has_executors(const struct registry *self);
  * name  as key_tool_name() made it */
 const struct tool *registry_find(const struct registry *self, struct bytes name,
                                  struct bytes version);
+
+/* A smoothed time, after one more; 0: there was none. Never 0. */
+int64_t registry_smooth(int64_t typical_us, int64_t us);
+
+/* A call of this tool has taken so long. */
+void registry_note_time(struct registry *self, const struct tool *tool, int64_t us);
 
 /* Names that look like this one, with commas; empty if none does.
  *

@@ -16,6 +16,8 @@
 #include "protocol/key.h"
 
 #define LOOKUP_MS 100           /* a partition that has not answered by then is silent */
+#define WAIT_MS_MIN 1000        /* how long one waits for another's fill, at least; and at most: */
+#define WAIT_TIMES 4            /* so many times what it typically takes */
 #define STORE_MS 1000           /* how long a set or fail may be under way */
 #define DIRECTORY_MS 2000       /* how long the directory, or an instance, may take to answer */
 #define DIRECTORY_EVERY_MS 250  /* no more often than that */
@@ -144,6 +146,7 @@ struct driver {
     bool directory_open;
     unsigned definitions_open;
 
+    int64_t question_us; /* smoothed time of questions that were computed; 0: none yet */
     struct name ns;
     unsigned char fingerprint[KEY_DIGEST_BYTES];
     char *body;   /* PAIR_BODY_BYTES_MAX: what is being sent */

@@ -265,6 +265,7 @@ static void begin_refresh(struct driver *self, struct context *context, struct t
     int64_t until_at = task->lease_until_at;
     if (task->kind == TASK_CALL && context->now_at + timeout_us < until_at)
         until_at = context->now_at + timeout_us;
+    task->began_at = context->now_at;
     task->request.class = CLASS_SHEDDABLE;
     task->request.deadline_at = until_at;
     task->request.id = 0; /* answered: of our own making from here on */

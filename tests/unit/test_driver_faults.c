@@ -57,6 +57,34 @@ START_TEST(who_finds_it_taken_waits_for_the_fill)
 }
 END_TEST
 
+/* Nobody waits much longer than a fill takes: the holder may be gone, and its lease not yet. */
+START_TEST(who_waits_in_vain_computes_it_and_keeps_nothing)
+{
+    (void)scene_call(SCENE_ECHO, 1, 0);
+    scene_run(); /* so it is known that it takes no time */
+    uint64_t first = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    struct recorded_ask *held = scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO);
+    uint64_t held_tag = held->tag, second = scene_call(SCENE_ECHO, 3, 0);
+    struct msg_cache_get get;
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    struct recorded_ask *parked = scene_open(ROLE_CACHE_PARTITION, "get");
+    ck_assert_int_eq(message_decode(MSG_CACHE_GET, parked->ask.body, &get), STATUS_OK);
+    ck_assert_uint_eq(get.park_ms, 1000);
+    struct msg_cache_entry nothing = {.outcome = bytes_of("MISS"), .waited = true};
+    record_answer_message(scene.record, parked, MSG_CACHE_ENTRY, &nothing);
+    for (size_t i = 0; i < scene.record->ask_count; i++)
+        if (scene.record->asks[i].open && scene.record->asks[i].tag != held_tag)
+            ck_assert(scene_answer(&scene.record->asks[i]));
+    assert_cache(second, "miss");
+    ck_assert_ptr_null(record_reply_to(scene.record, first));
+    ck_assert_uint_eq(scene.stored, 1);
+    scene_run();
+    ck_assert_uint_eq(scene.stored, 2);
+    assert_quiet();
+}
+END_TEST
+
 START_TEST(a_lease_that_is_handed_on_is_filled_by_the_next)
 {
     uint64_t first = scene_call(SCENE_ECHO, 3, 0);
@@ -387,6 +415,7 @@ static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
     tcase_add_test(tcase, who_finds_it_taken_waits_for_the_fill);
+    tcase_add_test(tcase, who_waits_in_vain_computes_it_and_keeps_nothing);
     tcase_add_test(tcase, a_lease_that_is_handed_on_is_filled_by_the_next);
     tcase_add_test(tcase, a_stale_answer_goes_first_and_is_then_refreshed);
     tcase_add_test(tcase, a_refresh_that_fails_costs_nothing_but_the_refresh);
