@@ -1,15 +1,12 @@
 /* functions - see functions.h. The GNU C library's memmem is linear (two-way). */
 #include "actors/tool_executor/database/functions.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct piece {
-    const char *data;
-    size_t size;
-};
+#include "actors/tool_executor/database/pattern_match.h"
+
+#define WINDOW_BYTES 1024u /* and some needles: what is searched at a time */
 
 static bool is_continuation(char byte)
 {
@@ -37,6 +34,20 @@ static bool any_null(int count, sqlite3_value **values)
     return found;
 }
 
+/* memmem() in windows: each call then costs no more than the distance to what it finds, under a
+ * sanitizer too, which looks at all that the call may read. NULL: not found. */
+static const char *find(const char *at, const char *end, struct piece needle)
+{
+    size_t window = 4 * needle.size + WINDOW_BYTES;
+    while ((size_t)(end - at) > window) {
+        const char *found = memmem(at, window, needle.data, needle.size);
+        if (found != NULL)
+            return found;
+        at += window - needle.size;
+    }
+    return memmem(at, (size_t)(end - at), needle.data, needle.size);
+}
+
 /* Position from 1 of the second in the first, in characters; of two blobs in bytes; 0: none. */
 static void run_instr(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -46,7 +57,7 @@ static void run_instr(sqlite3_context *context, int count, sqlite3_value **value
         return; /* NULL is the result unless another is set */
     struct piece hay = blobs ? blob_of(values[0]) : text_of(values[0]);
     struct piece needle = blobs ? blob_of(values[1]) : text_of(values[1]);
-    const char *found = memmem(hay.data, hay.size, needle.data, needle.size);
+    const char *found = find(hay.data, hay.data + hay.size, needle);
     int64_t position = found == NULL ? 0 : 1;
     for (const char *at = hay.data; found != NULL && at < found; at++)
         position += blobs || !is_continuation(*at);
@@ -57,7 +68,7 @@ static size_t occurrences(struct piece hay, struct piece needle)
 {
     size_t count = 0;
     const char *end = hay.data + hay.size, *at = hay.data;
-    while ((at = memmem(at, (size_t)(end - at), needle.data, needle.size)) != NULL) {
+    while ((at = find(at, end, needle)) != NULL) {
         count++;
         at += needle.size;
     }
@@ -68,7 +79,7 @@ static size_t occurrences(struct piece hay, struct piece needle)
 static void replace_all(struct piece hay, struct piece old, struct piece new, char *out)
 {
     const char *end = hay.data + hay.size, *at = hay.data, *found;
-    while ((found = memmem(at, (size_t)(end - at), old.data, old.size)) != NULL) {
+    while ((found = find(at, end, old)) != NULL) {
         memcpy(out, at, (size_t)(found - at));
         out += found - at;
         memcpy(out, new.data, new.size);
@@ -180,6 +191,64 @@ static void run_trim(sqlite3_context *context, int count, sqlite3_value **values
     sqlite3_result_text64(context, text.data, text.size, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
+/* Who is to be asked whether time is over. */
+struct clock {
+    int (*is_over)(void *context);
+    void *context;
+};
+
+/* The built-in ones end a text at its first zero byte. */
+static struct piece to_zero(struct piece text)
+{
+    return (struct piece){text.data, strnlen(text.data, text.size)};
+}
+
+static void match(sqlite3_context *context, sqlite3_value **values, bool is_glob, uint32_t escape)
+{
+    const struct clock *clock = sqlite3_user_data(context);
+    sqlite3 *db = sqlite3_context_db_handle(context);
+    if (sqlite3_value_type(values[0]) == SQLITE_BLOB ||
+        sqlite3_value_type(values[1]) == SQLITE_BLOB) { /* LIKE_DOESNT_MATCH_BLOBS */
+        sqlite3_result_int(context, 0);
+        return;
+    }
+    struct piece text = text_of(values[0]), subject = text_of(values[1]);
+    if (text.size > (size_t)sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, -1)) {
+        sqlite3_result_error(context, "LIKE or GLOB pattern too complex", -1);
+        return;
+    }
+    struct pattern pattern = {to_zero(text), is_glob, escape, clock->is_over, clock->context};
+    enum match matched = pattern_match(&pattern, to_zero(subject));
+    if (matched == MATCH_STOPPED)
+        sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+    else
+        sqlite3_result_int(context, matched == MATCH_YES);
+}
+
+static void run_like(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    uint32_t escape = 0;
+    if (any_null(count, values))
+        return;
+    if (count == 3) {
+        struct piece text = text_of(values[2]);
+        size_t size = 0;
+        if (text.size > 0)
+            escape = character_at(text.data, text.data + text.size, &size);
+        if (size == 0 || size != text.size) {
+            sqlite3_result_error(context, "ESCAPE expression must be a single character", -1);
+            return;
+        }
+    }
+    match(context, values, false, escape);
+}
+
+static void run_glob(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    if (!any_null(count, values))
+        match(context, values, true, 0);
+}
+
 static const struct {
     const char *name;
     int arguments;
@@ -196,12 +265,26 @@ static const struct {
     {"trim", 2, TRIM_LEFT | TRIM_RIGHT, run_trim},
 };
 
-int functions_register(sqlite3 *db)
+static const struct {
+    const char *name;
+    int arguments;
+    void (*run)(sqlite3_context *context, int count, sqlite3_value **values);
+} matchers[] = {{"like", 2, run_like}, {"like", 3, run_like}, {"glob", 2, run_glob}};
+
+int functions_register(sqlite3 *db, int (*is_over)(void *context), void *context)
 {
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, code = SQLITE_OK;
     for (size_t i = 0; i < sizeof functions / sizeof functions[0] && code == SQLITE_OK; i++)
         code = sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments, flags,
                                           (void *)functions[i].sides, functions[i].run, NULL, NULL,
                                           NULL);
+    for (size_t i = 0; i < sizeof matchers / sizeof matchers[0] && code == SQLITE_OK; i++) {
+        struct clock *clock = malloc(sizeof *clock); /* the connection frees it */
+        if (clock == NULL)
+            return SQLITE_NOMEM;
+        *clock = (struct clock){is_over, context};
+        code = sqlite3_create_function_v2(db, matchers[i].name, matchers[i].arguments, flags, clock,
+                                          matchers[i].run, NULL, NULL, free);
+    }
     return code;
 }

@@ -33,7 +33,7 @@ void setup_limits(sqlite3 *db, bool narrow)
         sqlite3_limit(db, limits[i].limit, narrow ? limits[i].narrow : INT32_MAX);
 }
 
-int setup_open(const char *path, sqlite3 **ret)
+int setup_open(const char *path, int (*is_over)(void *context), void *context, sqlite3 **ret)
 {
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     char pragmas[128];
@@ -46,7 +46,8 @@ int setup_open(const char *path, sqlite3 **ret)
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    code = functions_register(db);
+    sqlite3_progress_handler(db, SQL_STEPS_A_LOOK, is_over, context);
+    code = functions_register(db, is_over, context);
     snprintf(pragmas, sizeof pragmas,
              "pragma query_only=1; pragma temp_store=memory; pragma mmap_size=0; "
              "pragma cache_size=-%d",

@@ -17,13 +17,15 @@
 #define SQL_VARIABLES_MAX 256
 #define SQL_TRIGGER_DEPTH_MAX 8
 #define SQL_HEAP_BYTES_MAX 268435456 /* of all connections of the process */
+#define SQL_STEPS_A_LOOK 1000        /* of SQLite's machine, between two looks at the clock */
 #define SQL_CACHE_KIB 8192           /* pages of the file, a connection */
 
 /* Open read-only, without other threads, extensions or trust in what the schema calls.
  *
+ * is_over  asked while a statement runs, with context: not 0: end it
  * ret      to be closed, on failure too
  * returns  an SQLite code */
-int setup_open(const char *path, sqlite3 **ret);
+int setup_open(const char *path, int (*is_over)(void *context), void *context, sqlite3 **ret);
 
 /* Construct what the guard would not let be constructed: table functions, the user's own virtual
  * tables. Loads the schema. One table that cannot be is an error only for who reads it. */

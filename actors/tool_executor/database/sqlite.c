@@ -161,7 +161,7 @@ static bool fail(struct sqlite *self, int code, bool runs, struct failure *failu
 static bool open_file(struct sqlite *self, const struct stat *file, struct failure *failure)
 {
     sqlite3 *db = NULL;
-    int code = setup_open(self->database->path, &db);
+    int code = setup_open(self->database->path, on_progress, self, &db);
     assert(db != NULL); /* else there is no memory for a handle */
     pthread_mutex_lock(&self->lock);
     self->db = db;
@@ -171,7 +171,6 @@ static bool open_file(struct sqlite *self, const struct stat *file, struct failu
     self->broken = code != SQLITE_OK;
     if (self->broken)
         return fail(self, code, true, failure);
-    sqlite3_progress_handler(db, SQL_STEPS_A_LOOK, on_progress, self);
     sqlite3_busy_handler(db, on_busy, self);
     code = sqlite3_set_authorizer(db, guard_authorize, &self->guard);
     assert(code == SQLITE_OK);

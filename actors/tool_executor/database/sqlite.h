@@ -16,8 +16,7 @@
 #define STATEMENTS_MAX 128u /* kept compiled, by one connection */
 #define DEPS_MAX 12u /* of an answer: its database, and tables; more fold into the database */
 
-#define SQL_STEPS_A_LOOK 1000 /* of SQLite's machine, between two looks at the clock */
-#define SQL_BUSY_MS_MAX 1000  /* to wait for another program's lock */
+#define SQL_BUSY_MS_MAX 1000 /* to wait for another program's lock */
 
 /* How long work may go on. */
 struct budget {
