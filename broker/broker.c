@@ -23,7 +23,9 @@ struct broker_config broker_config_default(void)
                                   .queue_max = QUEUE_DEPTH_MAX,
                                   .queue_bytes_max = QUEUE_BYTES_MAX,
                                   .slots_max = SLOTS_MAX,
-                                  .sessions_max = SESSIONS_MAX};
+                                  .sessions_max = SESSIONS_MAX,
+                                  .events_max = EVENTS_RING,
+                                  .events_bytes_max = EVENTS_BYTES_MAX};
 }
 
 static void copy_names(struct broker *self)
@@ -94,7 +96,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
         config->sessions_max < OUTBOX_BUFFERS ? config->sessions_max : OUTBOX_BUFFERS;
     self->outbox = outbox_new(config->sessions_max, buffers, carry, self);
     self->timers = timers_new(TIMERS, now_at);
-    self->events = events_new();
+    self->events = events_new(config->events_max, config->events_bytes_max);
     self->view = view_new(config->view_counter, 0, config->view_hold_ms * US_PER_MS);
     copy_names(self);
     encode_failures(self);

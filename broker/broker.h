@@ -43,6 +43,7 @@ struct broker_config {
     uint32_t queue_max;       /* that may wait, for each role ... */
     uint64_t queue_bytes_max; /* ... and their bytes */
     uint32_t slots_max, sessions_max;
+    uint32_t events_max, events_bytes_max; /* that can be asked for again */
 };
 
 /* As options.def has it, and limits.h; the rest empty. */

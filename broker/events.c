@@ -19,14 +19,21 @@ struct event_kept {
 struct events {
     uint64_t oldest, next; /* numbers; equal: none is kept */
     uint32_t end, used;    /* where the bytes of the newest end; how many behind it are taken */
-    struct event_kept kept[EVENTS_RING];
-    char bytes[EVENTS_BYTES_MAX];
+    uint32_t events_max, bytes_max;
+    char *bytes;
+    struct event_kept kept[]; /* by number, modulo events_max */
 };
 
-struct events *events_new(void)
+struct events *events_new(uint32_t events_max, uint32_t bytes_max)
 {
-    struct events *self = calloc(1, sizeof *self);
+    assert(events_max > 0);
+    assert(bytes_max >= MESSAGE_BYTES_MAX);
+    struct events *self = calloc(1, sizeof *self + events_max * sizeof self->kept[0]);
     assert(self != NULL);
+    self->bytes = calloc(1, bytes_max);
+    assert(self->bytes != NULL);
+    self->events_max = events_max;
+    self->bytes_max = bytes_max;
     self->oldest = 1;
     self->next = 1;
     return self;
@@ -35,13 +42,15 @@ struct events *events_new(void)
 void events_destroy(struct events **self_p)
 {
     assert(self_p != NULL);
+    if (*self_p != NULL)
+        free((*self_p)->bytes);
     free(*self_p);
     *self_p = NULL;
 }
 
 static struct event_kept *kept(struct events *self, uint64_t number)
 {
-    return &self->kept[number % EVENTS_RING];
+    return &self->kept[number % self->events_max];
 }
 
 static void drop_oldest(struct events *self)
@@ -59,9 +68,9 @@ uint64_t events_add(struct events *self, struct bytes topic, struct bytes body,
     assert(topic.size <= TOPIC_BYTES_MAX);
     assert(body.size <= MESSAGE_BYTES_MAX);
     uint32_t size = (uint32_t)body.size;
-    uint32_t skipped = self->end + size > EVENTS_BYTES_MAX ? EVENTS_BYTES_MAX - self->end : 0;
-    while (self->used + skipped + size > EVENTS_BYTES_MAX ||
-           self->next - self->oldest == EVENTS_RING)
+    uint32_t skipped = self->end + size > self->bytes_max ? self->bytes_max - self->end : 0;
+    while (self->used + skipped + size > self->bytes_max ||
+           self->next - self->oldest == self->events_max)
         drop_oldest(self);
     uint64_t number = self->next++;
     struct event_kept *event = kept(self, number);

@@ -1,8 +1,8 @@
 /* events - what the broker tells everybody: numbered, and kept for those who have missed some.
  * Pure.
  *
- * Numbers rise by one over all topics, from 1. Owns  a ring of EVENTS_RING events and of
- * EVENTS_BYTES_MAX bytes, taken at start; the oldest make room. */
+ * Numbers rise by one over all topics, from 1. Owns  a ring of so many events and of so many bytes,
+ * taken at start; the oldest make room. */
 #ifndef BROKER_EVENTS_H
 #define BROKER_EVENTS_H
 
@@ -13,7 +13,8 @@
 
 struct events;
 
-struct events *events_new(void);
+/* bytes_max: of all bodies; at least MESSAGE_BYTES_MAX */
+struct events *events_new(uint32_t events_max, uint32_t bytes_max);
 void events_destroy(struct events **self_p);
 
 /* Number and keep one.

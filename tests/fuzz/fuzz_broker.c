@@ -186,6 +186,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     config.queue_max = 16;
     config.queue_bytes_max = 65536;
     config.sessions_max = SIDE_COUNT * PEERS;
+    config.events_max = 32;
+    config.events_bytes_max = 2 * MESSAGE_BYTES_MAX;
     memset(&world, 0, sizeof world);
     world.now_at = US_PER_S;
     world.broker = broker_new(&config, &outside, world.now_at);

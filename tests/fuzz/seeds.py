@@ -48,6 +48,18 @@ def server():
     return [bytes([4, 255]) + message for message in pairs()]
 
 
+def broker():
+    """Steps of fuzz_broker: both sides greet; a message of either; time; an answer; more time."""
+    message, greet, time, answer = (8 * step for step in (0, 1, 2, 5))
+    seeds = []
+    for wire in pairs():
+        for side in (0, 1):
+            seeds.append(bytes([greet, greet + 1, message + side, len(wire) >> 8 & 255,
+                                len(wire) & 255]) + wire +
+                         bytes([time, 3, answer + 1, 0, time, 200, time, 255]))
+    return seeds
+
+
 def settings():
     """A fact.yaml with each kind of value, and some of what YAML has besides."""
     return [b"common:\n  zone: a\n  drain_ms: 5s\nbroker: {queue_max: 5, frontend: 'ipc://x'}\n",
@@ -107,7 +119,8 @@ def main():
         sys.exit("usage: seeds.py DIR")
     corpus = pathlib.Path(sys.argv[1]).resolve()
     describe = corpus.parent / "bin" / "describe"
-    seeds = {"pairs": pairs(), "server": server(), "settings": settings(), "canonical": canonical(),
+    seeds = {"pairs": pairs(), "server": server(), "broker": broker(),
+             "settings": settings(), "canonical": canonical(),
              "schema": schema(), "key": key(), "message": message(describe),
              "driver": seeds_driver.driver(),
              "planner": seeds_driver.planner([case["question"] for case in

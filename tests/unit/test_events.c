@@ -14,7 +14,7 @@ static char large[MESSAGE_BYTES_MAX];
 
 static void setup(void)
 {
-    events = events_new();
+    events = events_new(EVENTS_RING, EVENTS_BYTES_MAX);
 }
 
 static void teardown(void)
