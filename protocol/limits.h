@@ -64,12 +64,12 @@
 #define CALLS_WAITING_BYTES_MAX 16777216u /* of those that wait for a connection or for credit */
 
 /* Everybody's loop. */
-#define ASKS_MAX 4096u  /* questions of one process without an answer */
-#define PEERS_MAX 1024u /* that one process lets in (cache_partition) */
-#define REQUESTS_HELD_MAX 8192u   /* requests that one process has taken and not answered */
-#define LINK_BURST_MAX 64u        /* messages one turn takes in from one link */
-#define INVALIDATIONS_MAX 256u    /* batches of tags that wait until every broker has them */
-#define JOBS_MAX 1024u  /* that wait for a thread, or run */
+#define ASKS_MAX 4096u          /* questions of one process without an answer */
+#define PEERS_MAX 1024u         /* that one process lets in (cache_partition) */
+#define REQUESTS_HELD_MAX 8192u /* requests that one process has taken and not answered */
+#define LINK_BURST_MAX 64u      /* messages one turn takes in from one link */
+#define INVALIDATIONS_MAX 256u  /* batches of tags that wait until every broker has them */
+#define JOBS_MAX 1024u          /* that wait for a thread, or run */
 #define JOB_THREADS_MAX 64u
 
 /* The cache. */

@@ -22,7 +22,6 @@
 #define DIRECTORY_MS 2000       /* how long the directory, or an instance, may take to answer */
 #define DIRECTORY_EVERY_MS 250  /* no more often than that */
 #define DIRECTORY_RETRY_MS 1000 /* after an instance did not say what it offers */
-#define DIRECTORY_AGAIN_MS 50   /* after the broker did not say */
 #define STEP_US_MIN 1000        /* with less left no step begins that waits for others */
 #define MOVES_MAX 2             /* newer views that one look-up follows */
 #define FRESH_MS_MAX TTL_MS_MAX

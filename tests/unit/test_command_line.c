@@ -127,7 +127,7 @@ START_TEST(a_free_port_is_named_and_a_taken_one_refused)
     void *router = socket_open(context, ZMQ_ROUTER, 0, 1);
     void *other = socket_open(context, ZMQ_ROUTER, 0, 0);
     ck_assert(!socket_bind(router, "tcp://*:0", first, reason));
-    ck_assert_ptr_nonnull(strstr(reason, "other hosts"));
+    ck_assert_ptr_nonnull(strstr(reason, "loopback"));
     ck_assert(socket_bind(router, "tcp://127.0.0.1:0", first, reason));
     ck_assert(endpoint_is_local(first));
     ck_assert_str_ne(first, "tcp://127.0.0.1:0");

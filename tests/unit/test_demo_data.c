@@ -205,7 +205,8 @@ START_TEST(a_file_grows_and_never_shrinks)
     write_ok(5);
     ck_assert_int_eq(number_of("select count(*) from companies"), 5);
     write_ok(40);
-    ck_assert_int_eq(number_of("select count(*) from financial_records"), INT64_C(40) * DEMO_QUARTERS);
+    ck_assert_int_eq(number_of("select count(*) from financial_records"),
+                     INT64_C(40) * DEMO_QUARTERS);
     write_ok(5);
     ck_assert_int_eq(number_of("select count(*) from companies"), 40);
 }
