@@ -8,8 +8,11 @@
 #include "actors/client/fact.h"
 #include "protocol/message.h"
 
-#define DOCUMENT_BYTES_MAX 2097152u
+#define DOCUMENT_BYTES_MAX 8388608u
 #define RFC3339_BYTES 32u
+
+_Static_assert(METHODS_KNOWN_MAX *(4096u + 1024u) <= DOCUMENT_BYTES_MAX,
+               "all tools with their descriptions fit");
 
 struct document {
     char *data;
