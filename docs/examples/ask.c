@@ -16,16 +16,18 @@ int main(int argc, char **argv)
     struct fact_request request = FACT_REQUEST; /* class 1, 5 s; see fact.h */
     request.method = bytes_of("query");
     request.flags = FLAG_IDEMPOTENT; /* if a worker dies, another may do it */
-    struct fact_reply reply = {
-        .status = message_encode(MSG_QUERY, &query, bytes, sizeof bytes, &request.body)};
+    struct fact_reply reply;
     struct msg_answer answer;
-    if (reply.status == STATUS_OK && fact_call(fact, &request, &reply) == STATUS_OK)
-        reply.status = message_decode(MSG_ANSWER, reply.body, &answer);
-    if (reply.status == STATUS_OK)
+    enum status status = message_encode(MSG_QUERY, &query, bytes, sizeof bytes, &request.body);
+    if (status == STATUS_OK)
+        status = fact_call(fact, &request, &reply);
+    if (status == STATUS_OK)
+        status = message_decode(MSG_ANSWER, reply.body, &answer);
+    if (status == STATUS_OK)
         printf("%.*s: %.*s\n", (int)answer.outcome.size, answer.outcome.data, (int)answer.text.size,
                answer.text.data == NULL ? "" : answer.text.data);
     else
-        fprintf(stderr, "%s: %s\n", statuses[reply.status].name, statuses[reply.status].text);
+        fprintf(stderr, "%s: %s\n", statuses[status].name, statuses[status].text);
     fact_destroy(&fact);
-    return reply.status == STATUS_OK ? 0 : 1;
+    return status == STATUS_OK ? 0 : 1;
 }
