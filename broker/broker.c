@@ -43,20 +43,6 @@ static void copy_names(struct broker *self)
     self->config.events = self->endpoints[2];
 }
 
-/* They are all alike, and under overload they are most of what is said. */
-static void encode_failures(struct broker *self)
-{
-    char bytes[CONTROL_BYTES_MAX];
-    for (int status = 0; status < STATUS_COUNT; status++) {
-        struct bytes body = message_encode_failure((enum status)status, bytes);
-        assert(body.size <= FAILURE_BYTES);
-        if (body.data == NULL)
-            continue;
-        memcpy(self->failure_bytes[status], body.data, body.size);
-        self->failures[status] = (struct bytes){self->failure_bytes[status], body.size};
-    }
-}
-
 static void start_services(struct broker *self)
 {
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
@@ -99,7 +85,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->events = events_new(config->events_max, config->events_bytes_max);
     self->view = view_new(config->view_counter, 0, config->view_hold_ms * US_PER_MS);
     copy_names(self);
-    encode_failures(self);
+    broker_encode_failures(self);
     start_services(self);
     timers_set(self->timers, TIMER_ESTIMATES, now_at + ESTIMATES_TICK_MS * US_PER_MS);
     timers_set(self->timers, TIMER_BEAT, now_at + BEAT_MS * US_PER_MS);
@@ -122,96 +108,6 @@ void broker_destroy(struct broker **self_p)
     view_destroy(&self->view);
     free(self);
     *self_p = NULL;
-}
-
-struct header broker_header(enum command command, uint64_t id)
-{
-    return (struct header){
-        .command = command, .id = id, .class = CLASS_CRITICAL, .admit_level = CLASS_SHEDDABLE};
-}
-
-void broker_say(struct broker *self, const struct peer *peer, const struct header *header,
-                struct bytes body)
-{
-    outbox_put(self->outbox, sessions_index(self->sessions, peer), header, body);
-}
-
-void broker_say_status(struct broker *self, const struct peer *peer, enum command command,
-                       uint64_t id, const struct verdict *verdict)
-{
-    char bytes[CONTROL_BYTES_MAX];
-    struct header header = broker_header(command, id);
-    struct bytes body = self->failures[verdict->status];
-    header.status = verdict->status;
-    header.executed = statuses[verdict->status].executed;
-    header.retry_after_ms = verdict->retry_after_ms;
-    header.instance = bytes_of(self->instance);
-    if (verdict->hint != NULL) {
-        struct msg_failure failure = {.code = bytes_of(statuses[verdict->status].name),
-                                      .message = bytes_of(statuses[verdict->status].text),
-                                      .hint = bytes_of(verdict->hint)};
-        enum status status = message_encode(MSG_FAILURE, &failure, bytes, sizeof bytes, &body);
-        assert(status == STATUS_OK);
-    }
-    broker_say(self, peer, &header, body);
-}
-
-void broker_note(const struct broker *self, enum log_event event, const struct log_field *fields,
-                 size_t count)
-{
-    if (self->outside.note != NULL)
-        self->outside.note(self->outside.self, event, fields, count);
-}
-
-void broker_publish_bytes(struct broker *self, const char *topic, struct bytes body)
-{
-    struct header header;
-    (void)events_add(self->events, bytes_of(topic), body, &header);
-    size_t size = pairs_encode_head(&header, body, self->event);
-    if (body.size > 0)
-        memcpy(self->event + size, body.data, body.size);
-    self->outside.publish(self->outside.self, header.method,
-                          (struct bytes){self->event, size + body.size});
-}
-
-void broker_publish(struct broker *self, const char *topic, enum message_id id, const void *body)
-{
-    char bytes[CONTROL_BYTES_MAX];
-    struct bytes encoded = {0};
-    enum status status = message_encode(id, body, bytes, sizeof bytes, &encoded);
-    assert(status == STATUS_OK);
-    broker_publish_bytes(self, topic, encoded);
-}
-
-/* REPLY goes to what a REPLY answers and to nothing else: one to a bad CANCEL would be taken for
- * the answer to the request that it names. What is an answer itself is never answered, or it might
- * never end. */
-void broker_reject(struct broker *self, const struct source *from, const struct pair *pair)
-{
-    enum command command = pair->header.command;
-    struct verdict verdict = {.status = pair->status};
-    if (pair->status == STATUS_OK)
-        verdict.status = STATUS_BAD_REQUEST;
-    bool asks = command == COMMAND_NONE || commands[command].answer == COMMAND_REPLY;
-    if (asks && pair->header.id != 0 && from->side == SIDE_FRONTEND) {
-        bool counts = command == COMMAND_NONE || command == COMMAND_REQUEST;
-        if (counts) {
-            self->counts.roles[ROLE_NONE].accepted++;
-            from->peer->asked++;
-            broker_refuse(self, from->peer, pair->header.id, ROLE_NONE, &verdict);
-        } else {
-            self->counts.malformed++;
-            broker_say_status(self, from->peer, COMMAND_REPLY, pair->header.id, &verdict);
-        }
-    } else {
-        self->counts.malformed++;
-        if (commands[command].layout == LAYOUT_REQUEST)
-            broker_say_status(self, from->peer, COMMAND_ERROR, 0, &verdict);
-    }
-    if (!peer_strike(from->peer, self->now_at))
-        return;
-    self->counts.struck++;
-    broker_send_away(self, from->peer, STATUS_BAD_REQUEST, "too many faults");
 }
 
 static broker_handler *const handlers[SIDE_COUNT][COMMAND_COUNT] = {
@@ -346,6 +242,21 @@ static void carry(void *owner, uint32_t place, zmq_msg_t *message)
                     (struct log_field[]){log_bytes("instance", name_bytes(&peer->instance))}, 1);
 }
 
+/* A line while there is one, and not one a request. */
+static void tell_overload(struct broker *self, enum role role)
+{
+    const uint64_t *by_status = self->counts.roles[role].by_status;
+    struct service *service = &self->services[role];
+    uint64_t refused =
+        by_status[STATUS_BUSY_FULL] + by_status[STATUS_BUSY_SHED] + by_status[STATUS_INFEASIBLE];
+    const struct log_field fields[] = {log_u64("role", role),
+                                       log_u64("refused", refused - service->refused),
+                                       log_u64("queued", queues_depth(self->queues, role))};
+    if (refused != service->refused)
+        broker_note(self, EVENT_OVERLOAD, fields, sizeof fields / sizeof fields[0]);
+    service->refused = refused;
+}
+
 static void learn_rates(struct broker *self)
 {
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
@@ -353,6 +264,7 @@ static void learn_rates(struct broker *self)
         bool waits = queues_depth(self->queues, (enum role)role) > 0;
         estimates_tick(&service->estimates, waits && !service->idled);
         service->idled = !waits;
+        tell_overload(self, (enum role)role);
     }
     timers_set(self->timers, TIMER_ESTIMATES, self->now_at + ESTIMATES_TICK_MS * US_PER_MS);
 }

@@ -16,7 +16,7 @@
 
 struct broker;
 
-/* What it does to the world. No call may come back into the broker. */
+/* What it does to the world. No call may change the broker. */
 struct broker_outside {
     void *self;
 
@@ -29,6 +29,13 @@ struct broker_outside {
 
     /* Tell everybody. pair: one EVENT; both borrowed for the call. */
     void (*publish)(void *self, struct bytes topic, struct bytes pair);
+
+    /* What is asked of this process and the broker does not know: metrics, loglevel; NULL: nothing.
+     *
+     * writer   room for the body of the reply
+     * returns  OK: written; NO_ROLE: no such question */
+    enum status (*answer)(void *self, struct bytes method, struct bytes body,
+                          struct writer *writer);
 
     /* A line of the log; NULL: none wanted. */
     void (*note)(void *self, enum log_event event, const struct log_field *fields, size_t count);
@@ -101,7 +108,10 @@ void broker_set_usage(struct broker *self, uint64_t cpu_us, uint64_t rss_bytes);
 
 const struct broker_counts *broker_counts(const struct broker *self);
 
-/* How full its bounds are, for tests and metrics. */
+/* All that it counts and holds, as metrics. */
+void broker_measure(const struct broker *self, struct metrics *metrics);
+
+/* How full its bounds are, for tests. */
 struct broker_levels {
     uint32_t sessions, slots, workers;
     uint64_t bytes, queued[ROLE_COUNT], queued_bytes[ROLE_COUNT];

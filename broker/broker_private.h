@@ -1,11 +1,13 @@
 /* broker_private - what the files of the broker share, and nobody else.
  *
- *   broker.c             start, turn, dispatch of pairs and of timers, what is sent
+ *   broker.c             start, turn, dispatch of pairs and of timers
+ *   broker_say.c         failures, refusals, events, the log
  *   broker_requests.c    a request comes: admitted, queued, handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_queries.c     QUERY, ADMIN, INVALIDATE, and questions passed on
- *   broker_statistics.c  the answers to directory and statistics */
+ *   broker_statistics.c  the answers to directory and statistics
+ *   broker_metrics.c     the same counts as metrics */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
 
@@ -42,6 +44,7 @@ struct service {
     struct estimates estimates;
     uint32_t running;
     bool credit_came; /* since its parked lanes were looked at */
+    uint64_t refused; /* for want of room or time, until the last tick of estimates */
     bool idled;       /* its queue was empty at some moment since the last tick of estimates */
 };
 
@@ -88,12 +91,17 @@ struct source {
 typedef void broker_handler(struct broker *self, const struct source *from,
                             const struct pair *pair);
 
-/* broker.c: what is said. A status above CANCELLED has a failure body. */
+/* broker_say.c. A status above CANCELLED has a failure body. */
 struct verdict {
     enum status status;
     uint32_t retry_after_ms;
     const char *hint; /* for people: what to change; NULL: the status says it all */
 };
+
+void broker_encode_failures(struct broker *self); /* once, at start */
+
+/* The body that goes with a verdict; borrows out, CONTROL_BYTES_MAX bytes, or the broker. */
+struct bytes broker_failure(const struct broker *self, const struct verdict *verdict, char *out);
 
 /* A header of ours; of a request the class that is not read. */
 struct header broker_header(enum command command, uint64_t id);
@@ -151,6 +159,7 @@ void broker_end_relay(struct broker *self, struct relay *relay, enum status stat
 void broker_end_relays(struct broker *self, uint32_t session);
 
 /* broker_statistics.c: each writes one body. */
+uint64_t broker_head_age_us(const struct broker *self, enum role role);
 void broker_write_directory(struct broker *self, struct writer *writer);
 void broker_write_statistics(struct broker *self, struct writer *writer);
 

@@ -108,11 +108,32 @@ static uint32_t relay_ms(const struct header *header)
     return header->deadline_ms < RELAY_MS_MAX ? header->deadline_ms : RELAY_MS_MAX;
 }
 
+/* Of this process itself. */
+static void query_own(struct broker *self, const struct source *from, const struct pair *pair,
+                      const struct msg_query_instance *query)
+{
+    struct writer writer;
+    enum status status = STATUS_NO_ROLE;
+    writer_init(&writer, self->answer, sizeof self->answer);
+    if (self->outside.answer != NULL)
+        status = self->outside.answer(self->outside.self, query->method, query->body, &writer);
+    if (status == STATUS_OK && writer.full)
+        status = STATUS_TOO_LARGE;
+    if (status == STATUS_OK)
+        reply(self, from, pair, writer_bytes(&writer));
+    else
+        refuse(self, from, pair, status, NULL);
+}
+
 static void query_instance(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct msg_query_instance query;
     if (message_decode(MSG_QUERY_INSTANCE, pair->body, &query) != STATUS_OK) {
         refuse(self, from, pair, STATUS_BAD_REQUEST, "instance wants {instance, method, body}");
+        return;
+    }
+    if (bytes_are(query.instance, self->instance)) {
+        query_own(self, from, pair, &query);
         return;
     }
     const struct worker *worker = find_instance(self, query.instance);

@@ -32,18 +32,11 @@ static void answer(struct broker *self, struct peer *client, struct header *head
                    const struct verdict *verdict)
 {
     char bytes[CONTROL_BYTES_MAX];
-    struct bytes body = self->failures[verdict->status];
+    struct bytes body = broker_failure(self, verdict, bytes);
     header->status = verdict->status;
     header->retry_after_ms = verdict->retry_after_ms;
     header->instance = bytes_of(self->instance);
     grant(self, client, role, header);
-    if (verdict->hint != NULL) {
-        struct msg_failure failure = {.code = bytes_of(statuses[verdict->status].name),
-                                      .message = bytes_of(statuses[verdict->status].text),
-                                      .hint = bytes_of(verdict->hint)};
-        enum status status = message_encode(MSG_FAILURE, &failure, bytes, sizeof bytes, &body);
-        assert(status == STATUS_OK);
-    }
     broker_say(self, client, header, body);
 }
 

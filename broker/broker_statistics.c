@@ -180,7 +180,7 @@ static struct bytes write_array(const uint64_t *numbers, size_t count, char *out
     return writer_bytes(&writer);
 }
 
-static uint64_t head_age_us(const struct broker *self, enum role role)
+uint64_t broker_head_age_us(const struct broker *self, enum role role)
 {
     int64_t oldest_at = self->now_at;
     for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
@@ -218,7 +218,7 @@ static void write_role(struct broker *self, enum role role, struct writer *write
         .queued = queues_depth(self->queues, role),
         .queued_bytes = queues_bytes(self->queues, role),
         .queue_max = queues_count_max(self->queues, role),
-        .head_age_us = head_age_us(self, role),
+        .head_age_us = broker_head_age_us(self, role),
         .redelivered = counts->redelivered,
         .stale_replies = counts->stale,
         .queue_us = counts->queue_us,

@@ -18,6 +18,7 @@
 
 #include "actors/runtime/command_line.h"
 #include "actors/runtime/log.h"
+#include "actors/runtime/metrics.h"
 #include "actors/runtime/socket.h"
 #include "actors/runtime/usage.h"
 #include "broker/broker.h"
@@ -35,6 +36,7 @@ struct process {
     void *sockets[SIDE_COUNT], *events;
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
     struct broker *broker;
+    struct metrics *metrics;
     uint64_t foreign; /* messages that are not a routing id of ours and one frame */
     int64_t usage_at;
 };
@@ -128,6 +130,43 @@ static void publish(void *outside, struct bytes topic, struct bytes pair)
     int rc = zmq_send(self->events, topic.data, topic.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc >= 0)
         (void)zmq_send(self->events, pair.data, pair.size, ZMQ_DONTWAIT);
+}
+
+static enum status answer_metrics(struct process *self, struct bytes body, struct writer *writer)
+{
+    (void)body;
+    broker_measure(self->broker, self->metrics);
+    metrics_set(self->metrics, METRIC_PEER_FAULTS_TOTAL, LABELS("foreign"), (double)self->foreign);
+    metrics_sample_process(self->metrics);
+    metrics_write(self->metrics, writer);
+    return STATUS_OK;
+}
+
+/* for_ms is the roles'; a broker keeps the level until it is told another. */
+static enum status answer_loglevel(struct process *self, struct bytes body, struct writer *writer)
+{
+    struct msg_query_loglevel wanted = {{0}, 0};
+    enum log_level level = log_get_level();
+    (void)self;
+    if (body.data != NULL && message_decode(MSG_QUERY_LOGLEVEL, body, &wanted) != STATUS_OK)
+        return STATUS_BAD_REQUEST;
+    if (wanted.level.data != NULL && (wanted.for_ms > 0 || !log_level_find(wanted.level, &level)))
+        return STATUS_BAD_REQUEST;
+    log_set_level(level);
+    if (wanted.level.data != NULL)
+        log_event(EVENT_LOG_LEVEL, log_text("to", log_level_name(level)));
+    struct msg_query_loglevel answer = {bytes_of(log_level_name(level)), 0};
+    return message_write(MSG_QUERY_LOGLEVEL, &answer, writer);
+}
+
+static enum status answer_query(void *outside, struct bytes method, struct bytes body,
+                                struct writer *writer)
+{
+    if (bytes_are(method, "metrics"))
+        return answer_metrics(outside, body, writer);
+    if (bytes_are(method, "loglevel"))
+        return answer_loglevel(outside, body, writer);
+    return STATUS_NO_ROLE;
 }
 
 static void note(void *outside, enum log_event event, const struct log_field *fields, size_t count)
@@ -240,7 +279,7 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
 static void start(struct process *self, const struct settings *settings, const char *instance)
 {
     struct broker_config config = broker_config_default();
-    const struct broker_outside outside = {self, send_message, publish, note};
+    const struct broker_outside outside = {self, send_message, publish, answer_query, note};
     config.instance = instance;
     config.frontend = self->endpoints[SIDE_FRONTEND];
     config.backend = self->endpoints[SIDE_BACKEND];
@@ -272,7 +311,7 @@ static int io_threads_of(const struct settings *settings)
 
 static int serve(const struct settings *settings)
 {
-    struct process self = {.context = zmq_ctx_new()};
+    struct process self = {.context = zmq_ctx_new(), .metrics = metrics_new(METRIC_SERIES_MAX)};
     char made_up[32];
     const char *instance = settings_text(settings, "broker", "instance");
     int io_threads = io_threads_of(settings), code = EX_UNAVAILABLE;
@@ -294,6 +333,7 @@ static int serve(const struct settings *settings)
     socket_close(&self.sockets[SIDE_BACKEND]);
     socket_close(&self.events);
     zmq_ctx_term(self.context);
+    metrics_destroy(&self.metrics);
     log_flush();
     return code;
 }

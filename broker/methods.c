@@ -125,6 +125,11 @@ struct lane *methods_lane(struct methods *self, uint32_t lane)
     return &self->lanes[lane];
 }
 
+uint32_t methods_count(const struct methods *self)
+{
+    return self->used - ROLE_COUNT;
+}
+
 struct crew methods_crew(const struct methods *self, uint32_t lane)
 {
     assert(lane < LANES_MAX);

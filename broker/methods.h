@@ -46,6 +46,8 @@ void methods_leave(struct methods *self, uint32_t lane, uint32_t worker);
 
 struct lane *methods_lane(struct methods *self, uint32_t lane); /* lent for good */
 
+uint32_t methods_count(const struct methods *self); /* lanes taken, but those of `*` */
+
 /* Everybody who serves it: who lists it, and who lists `*`. */
 struct crew methods_crew(const struct methods *self, uint32_t lane);
 

@@ -70,6 +70,14 @@ struct worker *workers_at(struct workers *self, uint32_t index)
     return self->entries[index].state == WORKER_FREE ? NULL : &self->entries[index];
 }
 
+uint32_t workers_count(const struct workers *self)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        count += self->entries[i].state != WORKER_FREE;
+    return count;
+}
+
 uint32_t workers_up(const struct workers *self, enum role role)
 {
     return self->up[role];

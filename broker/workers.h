@@ -97,6 +97,8 @@ uint32_t worker_index(const struct workers *self, const struct worker *worker);
 uint32_t worker_credit(const struct worker *worker); /* requests that it would take now */
 struct worker *workers_at(struct workers *self, uint32_t index); /* NULL: free */
 
+uint32_t workers_count(const struct workers *self); /* in whatever state */
+
 /* Of a role: those that take requests, and how many they hold at once all together. */
 uint32_t workers_up(const struct workers *self, enum role role);
 uint32_t workers_capacity(const struct workers *self, enum role role);

@@ -64,6 +64,17 @@ static void publish(void *self, struct bytes topic, struct bytes pair)
     keep_all(SIDE_COUNT, 0, pair);
 }
 
+/* What this process would be asked itself: one question, answered by a number. */
+static enum status answer(void *self, struct bytes method, struct bytes body, struct writer *writer)
+{
+    (void)self;
+    (void)body;
+    if (!bytes_are(method, "one"))
+        return STATUS_NO_ROLE;
+    writer_u64(writer, 1);
+    return STATUS_OK;
+}
+
 void world_setup(void)
 {
     memset(&world, 0, sizeof world);
@@ -81,7 +92,7 @@ void world_setup(void)
 
 void world_start(void)
 {
-    const struct broker_outside outside = {.send = carry, .publish = publish};
+    const struct broker_outside outside = {.send = carry, .publish = publish, .answer = answer};
     world.broker = broker_new(&world.config, &outside, world.now_at);
 }
 

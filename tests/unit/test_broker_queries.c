@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actors/runtime/metrics.h"
 #include "tests/support/broker_world.h"
 
 static void setup(void)
@@ -306,6 +307,42 @@ START_TEST(a_question_that_is_passed_on_ends)
 }
 END_TEST
 
+START_TEST(the_broker_answers_for_itself)
+{
+    struct msg_query_instance ask = {.instance = bytes_of("b1"), .method = bytes_of("one")};
+    query(COMMAND_QUERY, "instance", MSG_QUERY_INSTANCE, &ask);
+    struct heard *heard = expect(STATUS_OK, MSG_NONE, NULL);
+    ck_assert_uint_eq(heard->pair.body.size, 1);
+    world_forget(heard);
+    ask.method = bytes_of("two");
+    query(COMMAND_QUERY, "instance", MSG_QUERY_INSTANCE, &ask);
+    world_forget(expect(STATUS_NO_ROLE, MSG_NONE, NULL));
+}
+END_TEST
+
+static double measured(struct metrics *metrics, enum metric metric, const char *const *labels)
+{
+    return series_value(metrics_series(metrics, metric, labels));
+}
+
+START_TEST(what_is_counted_is_measured)
+{
+    struct metrics *metrics = metrics_new(METRIC_SERIES_MAX);
+    for (unsigned i = 0; i < 6; i++)
+        world_ask(CLASS_CRITICAL, 1000, 0);
+    world_bring(SIDE_FRONTEND, CLIENT, bytes_of("\xc1"));
+    world_turn();
+    broker_measure(world.broker, metrics);
+    ck_assert_double_eq(measured(metrics, METRIC_ARRIVALS_TOTAL, LABELS("driver")), 6);
+    ck_assert_double_eq(measured(metrics, METRIC_QUEUE_LENGTH, LABELS("driver", "critical")), 2);
+    ck_assert_double_eq(measured(metrics, METRIC_WORKER_SLOTS_BUSY, LABELS("driver")), 4);
+    ck_assert_double_eq(measured(metrics, METRIC_PEER_FAULTS_TOTAL, LABELS("malformed")), 1);
+    double used = measured(metrics, METRIC_BOUND_USED_RATIO, LABELS("slots"));
+    ck_assert_double_eq(used, 6.0 / SLOTS_MAX);
+    metrics_destroy(&metrics);
+}
+END_TEST
+
 START_TEST(questions_that_are_passed_on_are_bounded)
 {
     for (unsigned i = 0; i < RELAYS_MAX; i++)
@@ -380,6 +417,8 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, more_tags_than_a_batch_may_have_are_refused, 0, 2);
     tcase_add_test(tcase, a_question_is_passed_on_to_an_instance);
     tcase_add_loop_test(tcase, a_question_that_is_passed_on_ends, 0, 4);
+    tcase_add_test(tcase, the_broker_answers_for_itself);
+    tcase_add_test(tcase, what_is_counted_is_measured);
     tcase_add_test(tcase, questions_that_are_passed_on_are_bounded);
     tcase_add_test(tcase, questions_are_bounded_in_a_turn);
     tcase_add_test(tcase, an_operator_drains_a_worker);

@@ -1,0 +1,116 @@
+/* broker_metrics - what the broker counts and holds, as rows of metrics.def. Asked for now and
+ * then; nothing of it is kept up to date in between. */
+#include "actors/runtime/metrics.h"
+#include "broker/broker_private.h"
+
+static const char *const role_names[ROLE_COUNT] = {
+    [ROLE_NONE] = "none",
+    [ROLE_BROKER] = "broker",
+    [ROLE_DRIVER] = "driver",
+    [ROLE_CACHE_PARTITION] = "cache_partition",
+    [ROLE_TOOL_EXECUTOR] = "tool_executor",
+    [ROLE_ARCADE_GATEWAY] = "arcade_gateway",
+    [ROLE_CLIENT] = "client",
+    [ROLE_AUTOSCALER] = "autoscaler",
+    [ROLE_CONSOLE] = "console",
+};
+
+static const char *const class_names[CLASS_COUNT] = {
+    [CLASS_CRITICAL_PLUS] = "critical_plus",
+    [CLASS_CRITICAL] = "critical",
+    [CLASS_SHEDDABLE_PLUS] = "sheddable_plus",
+    [CLASS_SHEDDABLE] = "sheddable",
+};
+
+static double seconds(uint64_t us)
+{
+    return (double)us / (double)US_PER_S;
+}
+
+static void measure_classes(const struct broker *self, enum role role, struct metrics *metrics)
+{
+    const struct role_counts *counts = &self->counts.roles[role];
+    for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+        const char *const *labels = LABELS(role_names[role], class_names[class]);
+        metrics_set(metrics, METRIC_DISPATCHED_TOTAL, labels, (double)counts->by_class[class]);
+        metrics_set(metrics, METRIC_QUEUE_LENGTH, labels,
+                    queues_backlog(self->queues, role, (enum request_class) class));
+    }
+}
+
+static void measure_role(const struct broker *self, enum role role, struct metrics *metrics)
+{
+    const struct role_counts *counts = &self->counts.roles[role];
+    const struct {
+        enum metric metric;
+        double value;
+    } values[] = {
+        {METRIC_ARRIVALS_TOTAL, (double)counts->accepted},
+        {METRIC_INFLIGHT_REQUESTS, (double)counts->in_flight},
+        {METRIC_QUEUE_BYTES, (double)queues_bytes(self->queues, role)},
+        {METRIC_QUEUE_HEAD_AGE_SECONDS, seconds(broker_head_age_us(self, role))},
+        {METRIC_REQUEST_WAIT_SECONDS_TOTAL, seconds(counts->queue_us)},
+        {METRIC_REQUEST_SERVICE_SECONDS_TOTAL, seconds(counts->service_us)},
+        {METRIC_REDELIVERIES_TOTAL, (double)counts->redelivered},
+        {METRIC_STALE_REPLIES_TOTAL, (double)counts->stale},
+        {METRIC_WORKERS, workers_up(self->workers, role)},
+        {METRIC_WORKER_SLOTS, workers_capacity(self->workers, role)},
+        {METRIC_WORKER_SLOTS_BUSY, self->services[role].running},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        metrics_set(metrics, values[i].metric, LABELS(role_names[role]), values[i].value);
+    measure_classes(self, role, metrics);
+    for (int status = 0; status < STATUS_COUNT; status++)
+        if (counts->by_status[status] > 0)
+            metrics_set(metrics, METRIC_REPLIES_TOTAL,
+                        LABELS(role_names[role], statuses[status].name),
+                        (double)counts->by_status[status]);
+}
+
+static void measure_bounds(const struct broker *self, struct metrics *metrics)
+{
+    uint32_t relays = 0, waiting = 0;
+    for (uint32_t i = 0; i < RELAYS_MAX; i++)
+        relays += self->relays.entries[i].taken;
+    for (uint32_t role = 0; role < ROLE_COUNT; role++)
+        if (queues_depth(self->queues, (enum role)role) > waiting)
+            waiting = queues_depth(self->queues, (enum role)role);
+    const struct {
+        const char *bound;
+        double used, max;
+    } bounds[] = {
+        {"sessions", sessions_count(self->sessions), self->config.sessions_max},
+        {"slots", slots_used(self->slots), self->config.slots_max},
+        {"kept_bytes", (double)slots_bytes(self->slots), KEPT_BYTES_MAX},
+        {"queue", waiting, self->config.queue_max},
+        {"workers", workers_count(self->workers), WORKERS_MAX},
+        {"methods", methods_count(workers_methods(self->workers)), METHODS_KNOWN_MAX},
+        {"partitions", view_count(self->view), VIEW_MEMBERS_MAX},
+        {"relays", relays, RELAYS_MAX},
+        {"events", (double)(events_newest(self->events) + 1 - events_oldest(self->events)),
+         self->config.events_max},
+    };
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
+        metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS(bounds[i].bound),
+                    bounds[i].used / bounds[i].max);
+}
+
+void broker_measure(const struct broker *self, struct metrics *metrics)
+{
+    const struct broker_counts *counts = &self->counts;
+    const struct {
+        const char *kind;
+        uint64_t count;
+    } faults[] = {{"malformed", counts->malformed},
+                  {"strangers", counts->strangers},
+                  {"unsent", counts->unsent},
+                  {"struck", counts->struck},
+                  {"silent", counts->silent}};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        metrics_set(metrics, METRIC_PEER_FAULTS_TOTAL, LABELS(faults[i].kind),
+                    (double)faults[i].count);
+    for (uint32_t role = 0; role < ROLE_COUNT; role++)
+        if (broker_serves(role) || counts->roles[role].accepted > 0)
+            measure_role(self, (enum role)role, metrics);
+    measure_bounds(self, metrics);
+}
