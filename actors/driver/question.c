@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +15,7 @@
 #include "actors/driver/words.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define CANDIDATES_MAX 1024u
 #define YEAR_LEAST 1900
 #define YEAR_MOST 2199
 
@@ -33,9 +35,15 @@ const struct attribute attributes[] = {
 };
 const size_t attribute_count = COUNT_OF(attributes);
 
+/* A company that the question may name: its first word, or its symbol, is there. */
+struct candidate {
+    struct bytes name, symbol;
+};
+
 struct reader {
     struct bytes words[QUESTION_WORDS_MAX];
     unsigned count;
+    unsigned candidate_count;
     const struct catalogue *catalogue;
     struct reading *reading;
     unsigned sector_end;   /* the word after a sector's name; 0: none */
@@ -43,6 +51,7 @@ struct reader {
     bool sector_said;      /* the word sector stands beside it */
     unsigned unknown_first, unknown_last;
     bool has_unknown;
+    struct candidate candidates[CANDIDATES_MAX]; /* last: the rest begins with zeros */
 };
 
 /* How many words of the question, from at, are those of this phrase; 0: they are others. */
@@ -92,34 +101,33 @@ static struct bytes text_of(struct bytes row, const char *key)
 /* A whole name, the longest there is, or a symbol. */
 static unsigned take_company(struct reader *self, unsigned at)
 {
-    struct values rows = values_over(self->catalogue->companies);
-    struct bytes row, name = {0};
+    const struct candidate *found = NULL;
     unsigned longest = 0;
-    while (values_next(&rows, &row)) {
-        unsigned count = match_phrase(self, at, text_of(row, "n"));
+    for (unsigned i = 0; i < self->candidate_count; i++) {
+        const struct candidate *candidate = &self->candidates[i];
+        unsigned count = match_phrase(self, at, candidate->name);
         if (count == 0)
-            count = match_phrase(self, at, text_of(row, "s"));
-        if (count > longest) {
-            longest = count;
-            name = text_of(row, "n");
-        }
+            count = match_phrase(self, at, candidate->symbol);
+        if (count <= longest)
+            continue;
+        longest = count;
+        found = candidate;
     }
-    if (longest > 0)
-        add_company(self, name);
+    if (found != NULL)
+        add_company(self, found->name);
     return longest;
 }
 
 /* The first word of a name, if it is one company's alone. */
 static unsigned take_short_name(struct reader *self, unsigned at)
 {
-    struct values rows = values_over(self->catalogue->companies);
-    struct bytes row, name = {0};
+    struct bytes name = {0};
     unsigned found = 0;
-    while (values_next(&rows, &row)) {
-        struct bytes rest = text_of(row, "n"), word;
+    for (unsigned i = 0; i < self->candidate_count; i++) {
+        struct bytes rest = self->candidates[i].name, word;
         if (!words_next(&rest, &word) || !words_same(word, self->words[at]))
             continue;
-        name = text_of(row, "n");
+        name = self->candidates[i].name;
         found++;
     }
     if (found == 1)
@@ -377,16 +385,48 @@ static taker *const takers[] = {take_company,     take_period,  take_half_period
                                 take_sector_word, take_lexicon, take_sector,
                                 take_short_name,  take_number,  take_unknown};
 
+static bool has_word(const struct reader *self, struct bytes text)
+{
+    struct bytes word;
+    if (!words_next(&text, &word))
+        return false;
+    for (unsigned i = 0; i < self->count; i++)
+        if (words_same(word, self->words[i]))
+            return true;
+    return false;
+}
+
+/* One pass over all companies, who may be thousands; false: too many are left. */
+static bool find_candidates(struct reader *self)
+{
+    struct values rows = values_over(self->catalogue->companies);
+    struct bytes row;
+    while (values_next(&rows, &row)) {
+        struct candidate candidate = {text_of(row, "n"), text_of(row, "s")};
+        if (!has_word(self, candidate.name) && !has_word(self, candidate.symbol))
+            continue;
+        if (self->candidate_count == CANDIDATES_MAX)
+            return false;
+        self->candidates[self->candidate_count++] = candidate;
+    }
+    return true;
+}
+
 bool question_read(struct bytes question, const struct catalogue *catalogue, struct reading *ret)
 {
-    struct reader self = {.catalogue = catalogue, .reading = ret};
+    struct reader self;
     struct bytes word;
+    memset(&self, 0, offsetof(struct reader, candidates));
+    self.catalogue = catalogue;
+    self.reading = ret;
     *ret = (struct reading){0};
     while (words_next(&question, &word)) {
         if (self.count == QUESTION_WORDS_MAX)
             return false;
         self.words[self.count++] = word;
     }
+    if (!find_candidates(&self))
+        return false;
     for (unsigned at = 0; at < self.count;) {
         unsigned taken = 0;
         for (size_t i = 0; taken == 0 && i < COUNT_OF(takers); i++)

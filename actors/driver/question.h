@@ -88,7 +88,7 @@ extern const size_t measure_count, attribute_count;
 
 /* Read a question.
  *
- * returns  false: it has more than QUESTION_WORDS_MAX words */
+ * returns  false: it has more than QUESTION_WORDS_MAX words, or begins too many names */
 bool question_read(struct bytes question, const struct catalogue *catalogue, struct reading *ret);
 
 /* Write a period for people: Q1 2025, 2024, Q3 2023 to Q2 2024. out: PERIOD_TEXT_BYTES_MAX. */
