@@ -189,6 +189,17 @@ START_TEST(a_short_name_of_several_is_ambiguous)
 }
 END_TEST
 
+START_TEST(a_word_that_more_names_begin_with_than_can_be_looked_at_is_no_question)
+{
+    execute(
+        "with recursive n (i) as (select 100 union all select i + 1 from n where i < 1200)"
+        " insert into companies select i, 'Orvanta X' || i, 'X' || i, 'Retail', 1, 1, 1 from n");
+    ask_in_vain("What was the Q1 2025 revenue of Orvanta Systems?", "NO_TEMPLATE");
+    demo_planner_ask("What was the Q1 2025 revenue of Halvera Health?");
+    ck_assert_int_eq(planner.step.next, PLANNER_ANSWER);
+}
+END_TEST
+
 START_TEST(all_that_share_the_first_place_are_named)
 {
     execute("update financial_records set revenue = 9000000000 where id in (5, 17)");
@@ -313,6 +324,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, an_unknown_name_is_said_back_with_those_that_exist);
     tcase_add_test(tcase, two_readings_of_equal_rank_are_said_and_not_chosen);
     tcase_add_test(tcase, a_short_name_of_several_is_ambiguous);
+    tcase_add_test(tcase, a_word_that_more_names_begin_with_than_can_be_looked_at_is_no_question);
     tcase_add_test(tcase, all_that_share_the_first_place_are_named);
     tcase_add_test(tcase, the_largest_demo_fits_one_answer);
     tcase_add_loop_test(tcase, every_template_runs, 0, sizeof others / sizeof others[0]);
