@@ -7,7 +7,6 @@
  * nothing to do.
  */
 #include <assert.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,13 +18,12 @@
 #include "actors/runtime/command_line.h"
 #include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
+#include "actors/runtime/router.h"
 #include "actors/runtime/socket.h"
 #include "actors/runtime/usage.h"
 #include "broker/broker.h"
 
-#define PEER_BYTES 5u                 /* an automatic routing id: a zero byte, then 32 bits */
-#define PEER_MARK ((uint64_t)1 << 32) /* so that no peer is 0 */
-#define CLOCK_EVERY 32u               /* pairs of clients between two looks at the clock */
+#define CLOCK_EVERY 32u /* pairs of clients between two looks at the clock */
 #define USAGE_US US_PER_S
 #define EVENTS_HWM 8192       /* for one subscriber; beyond it misses some, sees it, and asks */
 #define SUBSCRIPTIONS_MAX 64u /* taken in in one turn */
@@ -65,62 +63,28 @@ static int64_t clock_now(void)
     return time.tv_sec * US_PER_S + time.tv_nsec / 1000;
 }
 
-/* The number of an automatic routing id, which libzmq counts up; 0 of any other. */
-static uint64_t peer_number(const unsigned char *id, int bytes)
-{
-    uint64_t number = PEER_MARK;
-    if (bytes != PEER_BYTES || id[0] != 0)
-        return 0;
-    for (unsigned i = 1; i < PEER_BYTES; i++)
-        number |= (uint64_t)id[i] << 8 * (PEER_BYTES - 1 - i);
-    return number;
-}
-
-/* The next frame of the message being read, if it has one. A signal must not tear a message. */
-static bool receive_more(void *socket, zmq_msg_t *frame)
-{
-    int more = 0;
-    size_t size = sizeof more;
-    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
-    while (more && zmq_msg_recv(frame, socket, 0) < 0)
-        assert(errno == EINTR);
-    return more;
-}
-
 /* Take in one message; returns its cost in pairs, at least 1, or 0: there is none. */
 static unsigned take_one(struct process *self, enum side side, int64_t now_at)
 {
-    unsigned char id[PEER_BYTES];
     zmq_msg_t message;
-    unsigned frames = 0, pairs = 0;
-    int id_bytes = zmq_recv(self->sockets[side], id, sizeof id, ZMQ_DONTWAIT);
-    if (id_bytes < 0)
-        return 0; /* or a signal: the loop comes round */
-    uint64_t number = peer_number(id, id_bytes);
+    uint64_t peer;
+    unsigned cost = 0;
     zmq_msg_init(&message);
-    while (receive_more(self->sockets[side], &message))
-        frames++;
-    if (number != 0 && frames == 1)
-        pairs = broker_take(self->broker, side, number, &message, now_at);
-    else
-        self->foreign++;
+    if (router_take(self->sockets[side], &message, &peer)) {
+        cost = 1;
+        if (peer != ROUTER_NOBODY)
+            cost += broker_take(self->broker, side, peer, &message, now_at);
+        else
+            self->foreign++;
+    }
     zmq_msg_close(&message);
-    return pairs + 1;
+    return cost;
 }
 
-/* Once a ROUTER has taken the routing id, it takes the rest. */
-static enum status send_message(void *outside, enum side side, uint64_t number, zmq_msg_t *message)
+static enum status send_message(void *outside, enum side side, uint64_t peer, zmq_msg_t *message)
 {
     struct process *self = outside;
-    unsigned char id[PEER_BYTES] = {0};
-    for (unsigned i = 1; i < PEER_BYTES; i++)
-        id[i] = (unsigned char)(number >> 8 * (PEER_BYTES - 1 - i));
-    while (zmq_send(self->sockets[side], id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-        if (errno != EINTR)
-            return errno == EAGAIN ? STATUS_BUSY_FULL : STATUS_WORKER_LOST;
-    while (zmq_msg_send(message, self->sockets[side], ZMQ_DONTWAIT) < 0)
-        assert(errno == EINTR);
-    return STATUS_OK;
+    return router_send(self->sockets[side], peer, message);
 }
 
 /* A subscriber that does not keep up misses some; an XPUB never blocks. */

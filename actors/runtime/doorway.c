@@ -3,14 +3,10 @@
  * A ROUTER with MANDATORY says of each message whether it could go. It is never polled for writing:
  * it is writable as soon as any peer is. */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #include "actors/runtime/process_private.h"
-
-#define PEER_BYTES 5u                 /* an automatic routing id: a zero byte, then 32 bits */
-#define PEER_MARK ((uint64_t)1 << 32) /* so that no peer is 0 */
-#define NOBODY 0u
+#include "actors/runtime/router.h"
 
 static void on_request(void *context, uint64_t peer, const struct pair *pair)
 {
@@ -37,24 +33,19 @@ static void on_gone(void *context, uint64_t peer)
     acting_drop_link(context, LINK_DOORWAY, peer);
 }
 
-/* Once a ROUTER has taken the routing id, it takes the rest. */
-static enum status send_message(void *context, uint64_t peer, struct bytes message)
+static enum status send_message(void *context, uint64_t peer, struct bytes bytes)
 {
     struct process *self = context;
-    unsigned char id[PEER_BYTES] = {0};
-    for (unsigned i = 1; i < PEER_BYTES; i++)
-        id[i] = (unsigned char)(peer >> 8 * (PEER_BYTES - 1 - i));
-    while (zmq_send(self->router, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        if (errno == EINTR)
-            continue;
-        series_add(self->unsent, errno != EHOSTUNREACH);
-        return errno == EHOSTUNREACH ? STATUS_WORKER_LOST : STATUS_BUSY_FULL;
-    }
-    while (zmq_send(self->router, message.data, message.size, 0) < 0)
-        assert(errno == EINTR);
-    series_add(self->messages_out, 1);
-    series_add(self->bytes_out, (double)message.size);
-    return STATUS_OK;
+    zmq_msg_t message;
+    int rc = zmq_msg_init_size(&message, bytes.size);
+    assert(rc == 0);
+    memcpy(zmq_msg_data(&message), bytes.data, bytes.size);
+    enum status status = router_send(self->router, peer, &message);
+    zmq_msg_close(&message);
+    series_add(self->unsent, status == STATUS_BUSY_FULL);
+    series_add(self->messages_out, status == STATUS_OK);
+    series_add(self->bytes_out, status == STATUS_OK ? (double)bytes.size : 0);
+    return status;
 }
 
 bool doorway_open(struct process *self, char *reason)
@@ -83,47 +74,21 @@ bool doorway_open(struct process *self, char *reason)
     return true;
 }
 
-/* The number of an automatic routing id, which libzmq counts up; NOBODY of any other. */
-static uint64_t peer_number(const unsigned char *id, int bytes)
-{
-    uint64_t number = PEER_MARK;
-    if (bytes != PEER_BYTES || id[0] != 0)
-        return NOBODY;
-    for (unsigned i = 1; i < PEER_BYTES; i++)
-        number |= (uint64_t)id[i] << 8 * (PEER_BYTES - 1 - i);
-    return number;
-}
-
-/* The next frame of the message being read, if it has one. A signal must not tear a message. */
-static bool receive_more(void *socket, zmq_msg_t *frame)
-{
-    int more = 0;
-    size_t size = sizeof more;
-    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
-    while (more && zmq_msg_recv(frame, socket, 0) < 0)
-        assert(errno == EINTR);
-    return more;
-}
-
 /* Take in one message; returns its cost in pairs, or 0: there is none. */
 static unsigned take_one(struct process *self)
 {
-    unsigned char id[PEER_BYTES];
     zmq_msg_t message;
-    unsigned frames = 0;
-    int id_bytes = zmq_recv(self->router, id, sizeof id, ZMQ_DONTWAIT);
-    if (id_bytes < 0)
-        return 0; /* or a signal: the loop comes round */
-    uint64_t peer = peer_number(id, id_bytes);
-    unsigned cost = 1;
+    uint64_t peer;
+    unsigned cost = 0;
     zmq_msg_init(&message);
-    while (receive_more(self->router, &message))
-        frames++;
-    struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
-    series_add(self->messages_in, 1);
-    series_add(self->bytes_in, (double)bytes.size);
-    if (peer != NOBODY && frames == 1)
-        cost = server_take(self->server, peer, bytes, self->context.now_at);
+    if (router_take(self->router, &message, &peer)) {
+        struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
+        cost = 1;
+        series_add(self->messages_in, 1);
+        series_add(self->bytes_in, (double)bytes.size);
+        if (peer != ROUTER_NOBODY)
+            cost = server_take(self->server, peer, bytes, self->context.now_at);
+    }
     zmq_msg_close(&message);
     return cost;
 }
