@@ -14,7 +14,7 @@
 #define NONE UINT32_MAX
 #define COUNTER_BITS 16u
 #define NEVER INT64_MIN
-#define SETTLED_MS (2 * DEAF_MS)
+#define SETTLED_US (DEAF_MS * US_PER_MS * 2)
 #define AGED_PER_APPLY 2u /* more than come in by one new tag: the list cannot lag behind */
 
 struct stamp {
@@ -332,7 +332,7 @@ bool stamps_position(const struct stamps *self, size_t index, const char **ret_o
 
 bool stamps_settled(const struct stamps *self, int64_t now_at)
 {
-    return !stamps_deaf(self, now_at) && now_at - self->raised_at > SETTLED_MS * US_PER_MS;
+    return !stamps_deaf(self, now_at) && now_at - self->raised_at > SETTLED_US;
 }
 
 uint32_t stamps_count(const struct stamps *self)
