@@ -8,9 +8,8 @@
 #include "actors/cache_partition/state.h"
 
 #define NEGATIVE_MS_MAX 300000u
-#define RETRY_MS_MIN                                                                               \
-    2000           /* after a failed fill a value within its error window is served so long */
-#define JITTER 10u /* freshness differs by up to one part in so many, either way */
+#define RETRY_MS_MIN 2000 /* so long a value stands in for a failed fill */
+#define JITTER 10u        /* freshness differs by up to one part in so many, either way */
 
 static void reply_stored(struct partition *self, struct context *context,
                          const struct request *request, const char *outcome, uint64_t waiters)

@@ -6,13 +6,9 @@
 
 #include "actors/cache_partition/state.h"
 
-#define BUSY_RETRY_MS                                                                              \
-    100u /* and as much again at random: those refused together do not return so */
-#define ENTRY_HEAD_BYTES                                                                           \
-    256u /* an entry of an answer but its value and view; the test has both                        \
-          */
-
-#define POSITION_BYTES_MAX 1024u /* as its row says */
+#define BUSY_RETRY_MS 100u    /* and up to as much again: they are not to come back together */
+#define ENTRY_HEAD_BYTES 256u /* of an entry, but its value and position */
+#define POSITION_BYTES_MAX 1024u
 
 enum outcome { OUTCOME_HIT, OUTCOME_STALE, OUTCOME_NEGATIVE, OUTCOME_MISS };
 

@@ -21,10 +21,8 @@
 #define NO_BLOCK UINT32_MAX
 #define SAMPLE 8u
 #define HITS_MAX 4u
-#define WORTH_UNIT 1024u /* so that cheap, large ones still differ */
-#define COST_US_MAX                                                                                \
-    (60u << 20) /* about a minute; a peer says what it likes, and L must not wrap                  \
-                 */
+#define WORTH_UNIT 1024u        /* so that cheap, large ones still differ */
+#define COST_US_MAX (60u << 20) /* a minute: peers say what they like, and L must not wrap */
 
 struct head {
     uint64_t version, encoding, worth;
