@@ -42,7 +42,7 @@ void estimates_tick(struct estimates *self, bool backlog);
 
 /* What a request must have left when it is sent.
  *
- * method  its own quantiles; they count where they differ by 10 from the role's */
+ * method  its own quantiles; they count once they are known; NULL: it has none */
 int64_t estimates_need_us(const struct estimates *self, const struct quantiles *method,
                           enum request_class class);
 
