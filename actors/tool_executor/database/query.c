@@ -168,34 +168,6 @@ static void write_columns(sqlite3_stmt *statement, struct column_name *names, st
     }
 }
 
-/* {"$binary": base64}, with padding. source: RFC 4648, 4 */
-static void write_binary(struct writer *room, const unsigned char *data, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char quad[4];
-    writer_map(room, 1);
-    writer_cstr(room, "$binary");
-    msgpack_pack_str(&room->packer, (size + 2) / 3 * 4);
-    for (size_t i = 0; i < size && !room->full; i += 3) {
-        unsigned left = size - i > 2 ? 3 : (unsigned)(size - i);
-        unsigned bits = (unsigned)data[i] << 16 | (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
-                        (left > 2 ? data[i + 2] : 0);
-        for (unsigned j = 0; j < 4; j++)
-            quad[j] = '=';
-        for (unsigned j = 0; j <= left; j++)
-            quad[j] = digits[bits >> (18 - 6 * j) & 63];
-        msgpack_pack_str_body(&room->packer, quad, sizeof quad);
-    }
-}
-
-static void write_float(struct writer *room, double number)
-{
-    if (isinf(number))
-        writer_cstr(room, number > 0 ? "Infinity" : "-Infinity");
-    else
-        writer_f64(room, number);
-}
-
 static void write_value(sqlite3_stmt *statement, int column, struct writer *room)
 {
     struct bytes bytes;
@@ -204,7 +176,7 @@ static void write_value(sqlite3_stmt *statement, int column, struct writer *room
         writer_i64(room, sqlite3_column_int64(statement, column));
         return;
     case SQLITE_FLOAT:
-        write_float(room, sqlite3_column_double(statement, column));
+        writer_f64(room, sqlite3_column_double(statement, column));
         return;
     case SQLITE_NULL:
         writer_nil(room);
@@ -221,7 +193,7 @@ static void write_value(sqlite3_stmt *statement, int column, struct writer *room
         bytes.data = sqlite3_column_blob(statement, column);
         bytes.size = (size_t)sqlite3_column_bytes(statement, column);
     }
-    write_binary(room, (const unsigned char *)bytes.data, bytes.size);
+    writer_blob(room, bytes);
 }
 
 /* One row; taken back if it does not fit. */

@@ -1,8 +1,8 @@
 /* query - run one foreign statement and write its rows as MessagePack.
  *
- * Integers stay 64 bits, floats floats; an infinite one is the text Infinity or -Infinity. A blob,
- * and text that is not UTF-8, is {"$binary": base64}. Two columns of one name: the second gets the
- * suffix _2, and so on. */
+ * Integers stay 64 bits, floats floats, infinite ones too. A blob, and text that is not UTF-8, is
+ * bytes (MessagePack bin; where the command line prints JSON, {"$base64": ...}). Two columns of one
+ * name: the second gets the suffix _2, and so on. */
 #ifndef ACTORS_TOOL_EXECUTOR_DATABASE_QUERY_H
 #define ACTORS_TOOL_EXECUTOR_DATABASE_QUERY_H
 
