@@ -19,9 +19,9 @@ struct sql *sql_new(const char *ddl)
     snprintf(self->database.path, sizeof self->database.path, "%s/test.sqlite", self->folder);
     self->bytes = malloc(RESULT_BYTES_MAX);
     ck_assert_ptr_nonnull(self->bytes);
+    self->sqlite = sqlite_new(&self->database); /* before SQLite is used: it brings its allocator */
     if (ddl != NULL)
         sql_write(self, ddl);
-    self->sqlite = sqlite_new(&self->database);
     return self;
 }
 

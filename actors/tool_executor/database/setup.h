@@ -16,9 +16,10 @@
 #define SQL_LIKE_PATTERN_BYTES_MAX 1024
 #define SQL_VARIABLES_MAX 256
 #define SQL_TRIGGER_DEPTH_MAX 8
-#define SQL_HEAP_BYTES_MAX 268435456 /* of all connections of the process */
-#define SQL_STEPS_A_LOOK 1000        /* of SQLite's machine, between two looks at the clock */
-#define SQL_CACHE_KIB 8192           /* pages of the file, a connection */
+#define SQL_STATEMENT_BYTES_MAX 67108864 /* that SQLite may take for one request */
+#define SQL_HEAP_BYTES_MAX 1073741824    /* and for all connections of the process */
+#define SQL_STEPS_A_LOOK 1000            /* of SQLite's machine, between two looks at the clock */
+#define SQL_CACHE_KIB 8192               /* pages of the file, a connection */
 
 /* Open read-only, without other threads, extensions or trust in what the schema calls.
  *

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "actors/tool_executor/database/heap.h"
 #include "actors/tool_executor/database/setup.h"
 
 struct entry {
@@ -64,6 +65,7 @@ struct sqlite *sqlite_new(const struct database *database)
     self->schema_version = -1;
     int failed = pthread_mutex_init(&self->lock, NULL);
     assert(failed == 0);
+    heap_install();
     sqlite3_hard_heap_limit64(SQL_HEAP_BYTES_MAX);
     return self;
 }
@@ -229,6 +231,7 @@ bool sqlite_begin(struct sqlite *self, const struct budget *budget, struct failu
     self->guard.trusted = true;
     if (is_over(self))
         return fail(self, SQLITE_INTERRUPT, false, failure);
+    heap_limit(SQL_STATEMENT_BYTES_MAX, on_progress, self);
     if (!have_file(self, failure)) {
         sqlite_end(self);
         return false;
@@ -256,6 +259,7 @@ static void release_current(struct sqlite *self)
 
 void sqlite_end(struct sqlite *self)
 {
+    heap_unlimit();
     release_current(self);
     if (self->db != NULL && !sqlite3_get_autocommit(self->db)) {
         self->budget = (struct budget){INT64_MAX, NULL};

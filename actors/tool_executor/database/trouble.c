@@ -109,7 +109,8 @@ bool trouble_explain(const struct trouble *self, const struct database *database
     int code = self->code & 0xff;
     bool is_busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
     bool is_over = self->late || self->cancelled;
-    if (code == SQLITE_INTERRUPT || (is_busy && is_over))
+    bool gave_up = is_busy || code == SQLITE_NOMEM; /* where it ends because its time has ended */
+    if (code == SQLITE_INTERRUPT || (gave_up && is_over))
         return explain_end(self, failure);
     if (is_busy)
         return explain_busy(database, failure);
