@@ -113,6 +113,28 @@ def message(describe):
     return seeds
 
 
+def cache_partition(describe):
+    """Steps of fuzz_cache_partition: fills and failures with one who waits, then whatever ends or
+    overtakes them; and each body of the rows by itself, between two beats."""
+    def built(kind, status=21, flags=1):
+        return bytes([kind, 0, 200, 0, 100, 100, status, flags, 255])
+
+    get, store, fail, beat = built(6), built(7), built(8), bytes([15])
+    raw = {"cache_get": 0, "cache_mget": 1, "cache_set": 2, "cache_fail": 3, "cache_explain": 4,
+           "cache_stats": 5, "event_invalidate": 11, "view": 12}
+    ends = [bytes([14, ticks]) for ticks in (1, 90, 255)] + [bytes([13, 0]), fail, beat]
+    seeds = [beat + get + get + back + get + end + get + get
+             for back in (store, fail, built(8, status=1)) for end in ends]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([describe, "--seeds", folder], check=True)
+        for name, kind in raw.items():
+            for path in sorted(pathlib.Path(folder).glob(name + ".*")):
+                body = path.read_bytes()[:255]
+                step = bytes([kind, len(body)]) + body
+                seeds.append(beat + step + bytes([1, 100] if kind < 6 else []) + get + beat + get)
+    return seeds
+
+
 def main():
     """Write all seeds below the folder that is named."""
     if len(sys.argv) != 2:
@@ -122,6 +144,7 @@ def main():
     seeds = {"pairs": pairs(), "server": server(), "broker": broker(),
              "settings": settings(), "canonical": canonical(),
              "schema": schema(), "key": key(), "message": message(describe),
+             "cache_partition": cache_partition(describe),
              "driver": seeds_driver.driver(),
              "planner": seeds_driver.planner([case["question"] for case in
                                               load("demo_questions.json")["questions"]])}
