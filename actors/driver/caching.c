@@ -131,8 +131,7 @@ static bool may_be_built_on(const struct task *task, const struct msg_cache_entr
         return true;
     if (question->position_size > 0)
         position = (struct bytes){question->position, question->position_size};
-    return position.data != NULL && entry->position.data != NULL &&
-           covers(entry->position, position);
+    return covers(entry->position, position);
 }
 
 static void take_lease(struct context *context, struct task *task,
@@ -234,9 +233,7 @@ void caching_on_answer(struct driver *self, struct context *context, struct task
     uint32_t member = owners_member(self->owners, task->owner.uuid);
     bool heard = answer->status == STATUS_OK &&
                  message_decode(MSG_CACHE_ENTRY, answer->body, &entry) == STATUS_OK;
-    if (heard && member != OWNER_NONE)
-        owners_heard(self->owners, member);
-    else if (is_silence(context, task, answer) && member != OWNER_NONE)
+    if (is_silence(context, task, answer) && member != OWNER_NONE)
         owners_silent(self->owners, member, context->now_at);
     if (heard && entry.lease != 0)
         take_lease(context, task, &entry);

@@ -269,7 +269,7 @@ static void expire_tasks(struct driver *self, struct context *context)
     self->next_due_at = INT64_MAX;
     for (uint32_t i = 0; i < self->task_count; i++) {
         struct task *task = &self->tasks[i];
-        if (!task->used || task->parent != NULL || task->abandoned)
+        if (!task->used || task->parent != NULL)
             continue;
         int64_t deadline_at = task->request.deadline_at;
         if (deadline_at <= context->now_at)

@@ -123,9 +123,3 @@ void owners_silent(struct owners *self, uint32_t member, int64_t now_at)
     assert(member < VIEW_MEMBERS_MAX);
     self->silent_until_at[member] = now_at + OWNER_SILENT_MS * US_PER_MS;
 }
-
-void owners_heard(struct owners *self, uint32_t member)
-{
-    assert(member < VIEW_MEMBERS_MAX);
-    self->silent_until_at[member] = 0;
-}

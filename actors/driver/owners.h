@@ -43,8 +43,7 @@ struct owner owners_of(const struct owners *self, struct bytes key, int64_t now_
 /* What the runtime calls this member now; OWNER_NONE: it is in no view any more. */
 uint32_t owners_member(const struct owners *self, const char *uuid);
 
-/* This member did not answer, or did. */
+/* This member did not answer. */
 void owners_silent(struct owners *self, uint32_t member, int64_t now_at);
-void owners_heard(struct owners *self, uint32_t member);
 
 #endif

@@ -32,7 +32,6 @@ static struct task *new_call(struct driver *self, const struct context *context,
     call->request.method = name_of(bytes_of(planned->tool));
     call->wishes = question->wishes;
     call->wishes.version = (struct name){0};
-    call->wishes.only_if_cached = false;
     if (give_input(self, call, planned->arguments))
         return call;
     call->parent = NULL;
@@ -170,7 +169,6 @@ void questions_take_part(struct driver *self, struct task *task)
 {
     char failure[FAILURE_BYTES_MAX];
     struct task *question = task->parent;
-    question->called |= task->called;
     assert(task->part < PLANNER_RESULTS_MAX);
     if (task->result.status == STATUS_OK && keep_part(self, &question->parts[task->part], task))
         return;

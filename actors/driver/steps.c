@@ -271,8 +271,6 @@ static void begin_refresh(struct driver *self, struct context *context, struct t
     task->request.id = 0; /* answered: of our own making from here on */
     task->degraded = 0;
     task->wishes.only_if_cached = false;
-    if (until_at < self->next_due_at)
-        self->next_due_at = until_at;
     leave_question(self, context, task);
     task_advance(self, context, task, OUTCOME_REFRESH);
 }

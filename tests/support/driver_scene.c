@@ -65,8 +65,16 @@ static struct bytes parameters_of(size_t tool, char *out, size_t size)
     return writer_bytes(&writer);
 }
 
+/* Nobody waits for it but the driver itself. */
+static void assert_of_its_own(const struct recorded_ask *ask)
+{
+    ck_assert_uint_eq(ask->origin.id, 0);
+    ck_assert_int_eq(ask->origin.deadline_at, 0);
+}
+
 static void answer_directory(struct recorded_ask *ask)
 {
+    assert_of_its_own(ask);
     char room[4096];
     struct writer writer;
     writer_init(&writer, room, sizeof room);
@@ -99,6 +107,7 @@ static void answer_definitions(struct recorded_ask *ask)
             .parameters = parameters_of(i, parameters, sizeof parameters),
             .timeout_ms = 5000,
             .ttl_ms = 300000,
+            .scope = bytes_of(strncmp(tools[i].name, "SQL_", 4) == 0 ? scene.sql_scope : NULL),
             .cacheable = tools[i].cacheable,
             .idempotent = tools[i].cacheable};
         ck_assert_int_eq(message_write(MSG_TOOL_DEFINITION, &definition, &writer), STATUS_OK);
@@ -188,7 +197,7 @@ static bool answer_get(struct recorded_ask *ask)
                                                                         : "HIT"),
                                      .age_ms = 5,
                                      .fresh_ms = there && !entry->stale ? entry->fresh_ms : 0,
-                                     .position = {"\x90", 1}};
+                                     .position = scene.position};
     if (!there && entry->lease != 0 && get.park_ms > 0 && !refresh && !only_cached)
         return false;
     if (there)
@@ -227,6 +236,8 @@ static void answer_set(struct recorded_ask *ask)
     struct scene_entry *entry = entry_of(set.key);
     ck_assert_uint_ne(set.lease, 0);
     ck_assert_uint_eq(set.lease, entry->lease);
+    ck_assert_int_ge(ask->origin.deadline_at,
+                     ask->ask.deadline_at); /* not its request's, which is over */
     entry->lease = 0;
     free(entry->value);
     entry->value = malloc(set.value.size);
@@ -313,10 +324,18 @@ void scene_setup(const char *const *flags)
 {
     demo_planner_setup();
     memset(&scene, 0, sizeof scene);
+    scene.position = (struct bytes){"\x90", 1};
     scene.record = record_new(&driver_spec, flags);
     scene_view(SCENE_PARTITIONS);
     record_step(scene.record, 0);
     scene_run();
+}
+
+void scene_start_anew(void)
+{
+    record_destroy(&scene.record);
+    scene.record = record_new(&driver_spec, NULL);
+    scene_view(SCENE_PARTITIONS);
 }
 
 void scene_teardown(void)
@@ -358,18 +377,22 @@ uint64_t scene_call(const char *tool, uint64_t n, uint16_t flags)
     return scene_call_with(tool, n, flags, NULL);
 }
 
-uint64_t scene_ask(const char *question, uint16_t flags)
+uint64_t scene_ask_with(const struct msg_query *query, uint16_t flags)
 {
     char room[4096];
     struct bytes body;
-    struct msg_query query = {.question = bytes_of(question)};
-    ck_assert_int_eq(message_encode(MSG_QUERY, &query, room, sizeof room, &body), STATUS_OK);
+    ck_assert_int_eq(message_encode(MSG_QUERY, query, room, sizeof room, &body), STATUS_OK);
     return record_send(scene.record,
                        (struct header){.class = CLASS_CRITICAL,
                                        .flags = flags,
                                        .method = bytes_of("query"),
                                        .tenant = bytes_of("acme")},
                        body);
+}
+
+uint64_t scene_ask(const char *question, uint16_t flags)
+{
+    return scene_ask_with(&(struct msg_query){.question = bytes_of(question)}, flags);
 }
 
 struct recorded_ask *scene_open(enum role role, const char *method)

@@ -36,6 +36,8 @@ struct scene {
     uint64_t last_lease, epoch;
     size_t granted, stored, failed, handed_back; /* leases */
     size_t executed;                             /* tool calls that were answered */
+    struct bytes position;                       /* of all partitions; data NULL: not said */
+    const char *sql_scope;                       /* of the SQL tools; NULL: not said */
 };
 extern struct scene scene;
 
@@ -54,6 +56,10 @@ uint64_t scene_call(const char *tool, uint64_t n, uint16_t flags);
 uint64_t scene_call_with(const char *tool, uint64_t n, uint16_t flags,
                          const struct msg_options *said);
 uint64_t scene_ask(const char *question, uint16_t flags);
+uint64_t scene_ask_with(const struct msg_query *query, uint16_t flags);
+
+/* A driver that knows nothing yet, in place of the one there is. */
+void scene_start_anew(void);
 
 /* The oldest open question of this role and method, which must be there. */
 struct recorded_ask *scene_open(enum role role, const char *method);

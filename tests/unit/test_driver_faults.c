@@ -139,6 +139,59 @@ START_TEST(a_refresh_that_fails_costs_nothing_but_the_refresh)
 }
 END_TEST
 
+START_TEST(who_may_not_wait_is_told_to_come_back)
+{
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_failure(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"), STATUS_BUSY_FULL);
+    record_expect_refusal(scene.record, id, STATUS_BUSY_FULL, NULL);
+    ck_assert_uint_gt(record_reply_to(scene.record, id)->answer.retry_after_ms, 0);
+}
+END_TEST
+
+START_TEST(a_refresh_does_not_wait_for_a_fill_that_began_before)
+{
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    struct recorded_ask *first = scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO);
+    uint64_t tag = first->tag, id = scene_call(SCENE_ECHO, 3, FLAG_REFRESH);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert_ptr_null(record_open_ask_of(scene.record, ROLE_CACHE_PARTITION, "get"));
+    for (size_t i = 0; i < scene.record->ask_count; i++)
+        if (scene.record->asks[i].open && scene.record->asks[i].tag != tag)
+            ck_assert(scene_answer(&scene.record->asks[i]));
+    assert_cache(id, "refresh");
+    ck_assert_uint_eq(scene.stored, 0);
+}
+END_TEST
+
+/* Whatever a tool says of itself. */
+START_TEST(a_result_without_success_is_a_failure)
+{
+    struct msg_tool_result result = {
+        .tool = bytes_of(SCENE_ECHO), .version = bytes_of("1.0.0"), .data = {"\x80", 1}};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_message(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO), MSG_TOOL_RESULT,
+                          &result);
+    record_expect_refusal(scene.record, id, STATUS_APP_ERROR, "TOOL_FAILED");
+}
+END_TEST
+
+START_TEST(a_look_up_that_is_cancelled_gives_back_what_it_brings)
+{
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    record_cancel(scene.record, id);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    scene_run();
+    ck_assert_uint_eq(scene.granted, 1);
+    ck_assert_uint_eq(scene.handed_back, 1);
+    assert_quiet();
+}
+END_TEST
+
 /* A failure is an answer to who waits, or to be tried again by them; and never a value. */
 static const struct {
     enum status status;
@@ -318,99 +371,6 @@ START_TEST(the_member_asked_is_the_owner_by_the_newest_view_and_the_runtimes_num
 }
 END_TEST
 
-/* --- which tools there are --- */
-
-START_TEST(an_unknown_tool_is_looked_for_once_and_names_like_it_are_said)
-{
-    struct msg_failure failure;
-    scene_pass(300 * US_PER_MS);
-    uint64_t id = scene_call("Test_Ecco", 3, 0);
-    ck_assert_ptr_null(record_reply_to(scene.record, id));
-    record_step(scene.record, 0);
-    ck_assert(scene_answer(scene_open(ROLE_BROKER, "directory")));
-    record_expect_refusal(scene.record, id, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND");
-    ck_assert_int_eq(
-        message_decode(MSG_FAILURE, record_reply_to(scene.record, id)->answer.body, &failure),
-        STATUS_OK);
-    ck_assert(bytes_are(failure.hint, "did you mean Test_Echo?"));
-    id = scene_call("Test_Ecco", 3, 0); /* it cannot be newer */
-    record_expect_refusal(scene.record, id, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND");
-    assert_quiet();
-}
-END_TEST
-
-START_TEST(before_the_directory_is_known_requests_wait_for_it)
-{
-    struct record *known = scene.record;
-    scene.record = record_new(&driver_spec, NULL);
-    scene_view(SCENE_PARTITIONS);
-    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
-    ck_assert_ptr_null(record_reply_to(scene.record, id));
-    record_step(scene.record, 0);
-    scene_run();
-    ck_assert_uint_eq(scene_reply_to(id).n, 3);
-    record_destroy(&scene.record);
-    scene.record = known;
-}
-END_TEST
-
-START_TEST(without_executors_there_is_no_worker)
-{
-    struct record *known = scene.record;
-    scene.record = record_new(&driver_spec, NULL);
-    struct msg_directory none = {
-        .instance = bytes_of("b1"), .methods = {"\x90", 1}, .workers = {"\x90", 1}};
-    uint64_t id = scene_call(SCENE_ECHO, 3, 0), question = scene_ask(QUESTION, 0);
-    record_step(scene.record, 0);
-    record_answer_message(scene.record, scene_open(ROLE_BROKER, "directory"), MSG_DIRECTORY, &none);
-    record_expect_refusal(scene.record, id, STATUS_NO_WORKER, NULL);
-    record_expect_refusal(scene.record, question, STATUS_NO_WORKER, NULL);
-    ck_assert_uint_gt(record_reply_to(scene.record, id)->answer.retry_after_ms, 0);
-    record_destroy(&scene.record);
-    scene.record = known;
-}
-END_TEST
-
-/* So a driver that has just come up refuses nothing for want of a directory. */
-START_TEST(a_broker_that_does_not_answer_is_asked_again)
-{
-    struct record *known = scene.record;
-    scene.record = record_new(&driver_spec, NULL);
-    scene.record->ask_status = STATUS_NO_WORKER;
-    record_step(scene.record, 0);
-    uint64_t id = scene_call(SCENE_ECHO, 3, 0); /* waits for it, as long as it has */
-    scene.record->ask_status = STATUS_OK;
-    record_step(scene.record, 100 * US_PER_MS);
-    scene_run();
-    ck_assert_uint_eq(scene_reply_to(id).n, 3);
-    record_destroy(&scene.record);
-    scene.record = known;
-}
-END_TEST
-
-START_TEST(a_new_executor_is_asked_what_it_has)
-{
-    char room[512];
-    struct bytes body;
-    struct msg_event_members event = {
-        .instance = bytes_of("executor-2"), .role = ROLE_TOOL_EXECUTOR, .generation = 1};
-    scene_pass(300 * US_PER_MS);
-    ck_assert_int_eq(message_encode(MSG_EVENT_MEMBERS, &event, room, sizeof room, &body),
-                     STATUS_OK);
-    record_event(scene.record, "members", 1, body);
-    record_step(scene.record, 0);
-    ck_assert(scene_answer(scene_open(ROLE_BROKER, "directory")));
-    assert_quiet(); /* its tools are known by their hashes */
-    event.instance.data = NULL;
-    ck_assert_int_eq(message_encode(MSG_EVENT_MEMBERS, &event, room, sizeof room, &body),
-                     STATUS_OK);
-    scene_pass(300 * US_PER_MS);
-    record_event(scene.record, "members", 2, body); /* only the beat */
-    record_step(scene.record, 0);
-    assert_quiet();
-}
-END_TEST
-
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
@@ -419,6 +379,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_lease_that_is_handed_on_is_filled_by_the_next);
     tcase_add_test(tcase, a_stale_answer_goes_first_and_is_then_refreshed);
     tcase_add_test(tcase, a_refresh_that_fails_costs_nothing_but_the_refresh);
+    tcase_add_test(tcase, who_may_not_wait_is_told_to_come_back);
+    tcase_add_test(tcase, a_refresh_does_not_wait_for_a_fill_that_began_before);
+    tcase_add_test(tcase, a_result_without_success_is_a_failure);
+    tcase_add_test(tcase, a_look_up_that_is_cancelled_gives_back_what_it_brings);
     tcase_add_loop_test(tcase, a_tool_that_fails_is_an_error_and_no_value, 0,
                         sizeof failures / sizeof failures[0]);
     tcase_add_loop_test(tcase, what_the_arguments_decide_is_remembered, 0,
@@ -432,11 +396,6 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_dead_partition_is_gone_without_at_once);
     tcase_add_test(tcase, another_epoch_is_followed_twice);
     tcase_add_test(tcase, the_member_asked_is_the_owner_by_the_newest_view_and_the_runtimes_number);
-    tcase_add_test(tcase, an_unknown_tool_is_looked_for_once_and_names_like_it_are_said);
-    tcase_add_test(tcase, before_the_directory_is_known_requests_wait_for_it);
-    tcase_add_test(tcase, without_executors_there_is_no_worker);
-    tcase_add_test(tcase, a_broker_that_does_not_answer_is_asked_again);
-    tcase_add_test(tcase, a_new_executor_is_asked_what_it_has);
 }
 
 int main(void)

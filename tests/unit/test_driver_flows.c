@@ -14,115 +14,11 @@ static void setup(void)
     scene_setup(NULL);
 }
 
-static void assert_cache(uint64_t id, const char *status)
-{
-    struct scene_reply reply = scene_reply_to(id);
-    ck_assert_msg(bytes_are(reply.cache.status, status), "%.*s", (int)reply.cache.status.size,
-                  reply.cache.status.data);
-}
-
 static void assert_quiet(void)
 {
     ck_assert_ptr_null(record_open_ask(scene.record));
     ck_assert_uint_eq(scene_leases_out(), 0);
 }
-
-/* --- questions --- */
-
-START_TEST(a_question_is_planned_answered_and_then_a_hit)
-{
-    uint64_t first = scene_ask(QUESTION, 0);
-    scene_run();
-    struct scene_reply reply = scene_reply_to(first);
-    assert_cache(first, "miss");
-    ck_assert(bytes_are(reply.answer.outcome, "ok"));
-    ck_assert_ptr_nonnull(
-        memmem(reply.answer.text.data, reply.answer.text.size, "487,177,000", 11));
-    ck_assert_uint_eq(values_count(reply.answer.sources), 5);
-    ck_assert_uint_eq(scene.executed, 5);
-    ck_assert_uint_eq(scene.stored, 6);
-    uint64_t second = scene_ask("what was the q1 2025  revenue of orvanta systems?", 0);
-    scene_run();
-    assert_cache(second, "hit");
-    ck_assert_uint_eq(scene.executed, 5);
-    ck_assert(bytes_equal(scene_reply_to(second).answer.text, reply.answer.text));
-    ck_assert(bytes_equal(scene_reply_to(second).answer.value, reply.answer.value));
-    ck_assert_uint_eq(values_count(scene_reply_to(second).answer.sources), 5);
-    assert_quiet();
-}
-END_TEST
-
-START_TEST(questions_and_calls_share_what_is_cached)
-{
-    (void)scene_ask(QUESTION, 0);
-    scene_run();
-    uint64_t other = scene_ask("What was the profit of Halvera Health in 2024?", 0);
-    scene_run();
-    assert_cache(other, "miss");
-    ck_assert_uint_eq(scene.executed, 6); /* its one statement; the catalogue was there */
-    uint64_t call = record_send(scene.record,
-                                (struct header){.class = CLASS_CRITICAL,
-                                                .method = bytes_of("SQL_GetSchema"),
-                                                .tenant = bytes_of("acme")},
-                                (struct bytes){0});
-    scene_run();
-    assert_cache(call, "hit");
-}
-END_TEST
-
-/* The partition of a part may not have heard what the question's has (docs/cache.md, rule 7). */
-START_TEST(an_answer_on_a_part_that_may_be_older_than_its_lease_is_not_kept)
-{
-    (void)scene_ask(QUESTION, 0);
-    scene_run();
-    size_t stored = scene.stored;
-    uint64_t id = scene_ask("What was the profit of Halvera Health in 2024?", 0);
-    struct msg_cache_entry leased = {.outcome = bytes_of("MISS"),
-                                     .lease = ++scene.last_lease,
-                                     .lease_ms = 10000,
-                                     .position = {"\x91\x92\xc4\x01o\x05", 6}};
-    struct recorded_ask *ask = scene_open(ROLE_CACHE_PARTITION, "get");
-    scene_entry_of(ask)->lease = leased.lease;
-    record_answer_message(scene.record, ask, MSG_CACHE_ENTRY, &leased);
-    scene_run(); /* the parts: hits at a position that has heard of nothing */
-    assert_cache(id, "miss");
-    ck_assert_uint_eq(scene.stored, stored + 1); /* the statement's, which was computed */
-    ck_assert_uint_eq(scene.handed_back, 1);
-    assert_quiet();
-}
-END_TEST
-
-START_TEST(no_data_says_why_and_is_not_kept)
-{
-    uint64_t id = scene_ask("What was the customer satisfaction of Orvanta Systems in 2024?", 0);
-    scene_run();
-    struct scene_reply reply = scene_reply_to(id);
-    ck_assert(bytes_are(reply.answer.outcome, "no_data"));
-    ck_assert(bytes_are(reply.answer.reason, "NOT_IN_SCHEMA"));
-    ck_assert_ptr_nonnull(value_find(reply.answer.detail, "looked_for").data);
-    ck_assert_uint_eq(scene.handed_back, 1);
-    assert_quiet();
-}
-END_TEST
-
-START_TEST(a_part_that_fails_ends_the_question_and_its_other_parts)
-{
-    uint64_t id = scene_ask(QUESTION, 0);
-    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
-    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
-    ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, "SQL_GetSchema")));
-    for (int i = 0; i < 3; i++) /* the catalogue's three */
-        ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
-    record_answer_failure(scene.record, scene_open(ROLE_TOOL_EXECUTOR, "SQL_QueryReadonly"),
-                          STATUS_APP_ERROR);
-    record_expect_refusal(scene.record, id, STATUS_APP_ERROR, NULL);
-    ck_assert_ptr_null(record_open_ask_of(scene.record, ROLE_TOOL_EXECUTOR, NULL));
-    scene_run();
-    ck_assert_uint_eq(scene.failed, 2);      /* of the part, and of the question */
-    ck_assert_uint_eq(scene.handed_back, 2); /* of the other parts */
-    assert_quiet();
-}
-END_TEST
 
 /* --- cancel and deadline, at every step --- */
 
@@ -271,6 +167,29 @@ START_TEST(more_bytes_than_may_be_held_are_refused)
     scene_run();
     assert_quiet();
     free(body);
+}
+END_TEST
+
+START_TEST(with_too_much_under_way_a_stale_answer_is_not_refreshed)
+{
+    static const char *const few[] = {"driver.concurrency=8", NULL};
+    scene_teardown();
+    scene_setup(few);
+    const struct driver *driver = scene.record->actor.state;
+    for (uint64_t i = 0; i < 60; i++)
+        (void)scene_call(SCENE_ECHO, i, 0), scene_run();
+    for (size_t i = 0; i < scene.entry_count; i++)
+        scene.entries[i].stale = true;
+    for (uint64_t i = 0; i < 60; i++) { /* no tool answers: each refresh stays under way */
+        uint64_t id = scene_call(SCENE_ECHO, i, 0);
+        ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+        ck_assert_uint_eq(scene_reply_to(id).n, i);
+    }
+    ck_assert_uint_le(driver->tasks_used, driver->task_count / 4 * 3);
+    ck_assert_uint_ge(driver->tasks_used, driver->task_count / 4 * 3 - 1);
+    scene_run();
+    ck_assert_uint_ge(scene.handed_back, 60 - driver->task_count / 4 * 3);
+    assert_quiet();
 }
 END_TEST
 
@@ -445,11 +364,6 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
-    tcase_add_test(tcase, a_question_is_planned_answered_and_then_a_hit);
-    tcase_add_test(tcase, questions_and_calls_share_what_is_cached);
-    tcase_add_test(tcase, an_answer_on_a_part_that_may_be_older_than_its_lease_is_not_kept);
-    tcase_add_test(tcase, no_data_says_why_and_is_not_kept);
-    tcase_add_test(tcase, a_part_that_fails_ends_the_question_and_its_other_parts);
     tcase_add_loop_test(tcase, cancelled_at_any_step_it_leaves_nothing, 0, STEPS_OF_A_QUESTION);
     tcase_add_loop_test(tcase, too_late_at_any_step_it_is_answered_once, 0, STEPS_OF_A_QUESTION);
     tcase_add_test(tcase, without_time_no_step_begins);
@@ -457,6 +371,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_is_above_its_concurrency_is_refused_and_the_rest_served);
     tcase_add_test(tcase, all_flows_may_be_questions);
     tcase_add_test(tcase, more_bytes_than_may_be_held_are_refused);
+    tcase_add_test(tcase, with_too_much_under_way_a_stale_answer_is_not_refreshed);
     tcase_add_loop_test(tcase, in_any_order_each_has_one_answer_and_no_lease_is_lost, 0, SEEDS);
 }
 
