@@ -76,37 +76,19 @@ static struct bytes since(const struct writer *writer, size_t from)
     return (struct bytes){writer->data + from, writer->used - from};
 }
 
-static bool is_among(struct bytes value, const struct task *task, unsigned part, size_t before)
-{
-    struct bytes element;
-    for (unsigned i = 0; i <= part; i++) {
-        struct values values = values_over(task->parts[i].deps);
-        for (size_t k = 0; values_next(&values, &element); k++) {
-            if (i == part && k == before)
-                return false;
-            if (bytes_equal(element, value))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* Each dependency of all parts, once; the writer NULL: only counted. */
-static size_t write_deps(const struct task *task, struct writer *writer)
+/* Those of all parts, one behind the other: as tags they are taken once. */
+static void join_deps(const struct task *task, struct writer *writer)
 {
     size_t count = 0;
     struct bytes element;
+    for (unsigned i = 0; i < task->part_count; i++)
+        count += values_count(task->parts[i].deps);
+    writer_array(writer, count);
     for (unsigned i = 0; i < task->part_count; i++) {
         struct values values = values_over(task->parts[i].deps);
-        for (size_t k = 0; values_next(&values, &element); k++) {
-            if (is_among(element, task, i, k))
-                continue;
-            count++;
-            if (writer != NULL)
-                writer_raw(writer, element);
-        }
+        while (values_next(&values, &element))
+            writer_raw(writer, element);
     }
-    return count;
 }
 
 static void join_sources(const struct task *task, struct writer *writer)
@@ -131,8 +113,7 @@ void results_join(struct driver *self, const struct task *task, struct result *r
     join_sources(task, &writer);
     ret->sources = since(&writer, 0);
     size_t from = writer.used;
-    writer_array(&writer, write_deps(task, NULL));
-    (void)write_deps(task, &writer);
+    join_deps(task, &writer);
     ret->deps = since(&writer, from);
     ret->keepable = ret->reason == NULL && !writer.full && ret->deps.size <= DEPS_BYTES_MAX;
     ret->fresh_ms = FRESH_MS_MAX;

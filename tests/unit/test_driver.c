@@ -51,11 +51,16 @@ END_TEST
 
 START_TEST(the_reply_does_not_wait_for_the_store)
 {
-    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    struct header header = {
+        .class = CLASS_CRITICAL, .method = bytes_of(SCENE_ECHO), .deadline_ms = 200};
+    uint64_t id = record_send(scene.record, header, (struct bytes){0});
     ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_step(scene.record, 190 * US_PER_MS);
     ck_assert(scene_answer(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)));
     assert_cache(id, "miss");
     ck_assert_ptr_nonnull(record_open_ask_of(scene.record, ROLE_CACHE_PARTITION, "set"));
+    scene_run(); /* in its own time, and not in what is left of the request's */
+    ck_assert_uint_eq(scene.stored, 1);
 }
 END_TEST
 
@@ -138,7 +143,9 @@ START_TEST(a_call_takes_class_tenant_trace_and_a_fresh_key_along)
     ck_assert_int_eq(first.ask.flags & FLAG_COALESCE, 0);
     ck_assert_uint_eq(first.ask.idempotency_key.size, IDEMPOTENCY_KEY_BYTES);
     scene_run();
-    (void)scene_call(SCENE_ECHO, 99, FLAG_NO_CACHE);
+    (void)scene_call(SCENE_ECHO, 99, FLAG_NO_CACHE); /* 10 s; the tool's timeout is 5 s */
+    ck_assert_int_eq(scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)->ask.deadline_at,
+                     scene.record->context.now_at + 5000 * US_PER_MS);
     ck_assert(!bytes_equal(first.ask.idempotency_key,
                            scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO)->ask.idempotency_key));
 }

@@ -297,6 +297,44 @@ START_TEST(what_another_version_answers_is_not_kept_under_this_ones_key)
 }
 END_TEST
 
+/* Kept by an older driver, or by none of ours. */
+static const struct bytes no_values[] = {{NULL, 0},
+                                         {"\xc1", 1},
+                                         {"\x81\xa5value\x01", 8},
+                                         {"\x82\xa5value\x01\xa7sources\x80", 17},
+                                         {"\x82\xa5value\x01\xa7sources\x91\x01", 18},
+                                         {"\x82\xa5value\x01\xa7sources\x91\x80", 18}};
+
+START_TEST(what_is_no_value_of_ours_is_a_miss)
+{
+    struct msg_cache_entry entry = {.outcome = bytes_of("HIT"), .value = no_values[_i]};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    record_answer_message(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"), MSG_CACHE_ENTRY,
+                          &entry);
+    scene_run();
+    assert_cache(id, "miss");
+    ck_assert_uint_eq(scene_reply_to(id).n, 3);
+}
+END_TEST
+
+START_TEST(a_stale_answer_beyond_its_rules_is_said_to_be_degraded)
+{
+    char room[CONTROL_BYTES_MAX];
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    struct scene_entry *kept = scene_entry_of(scene_open(ROLE_CACHE_PARTITION, "get"));
+    scene_run();
+    struct msg_cache_entry entry = {.outcome = bytes_of("STALE"),
+                                    .value = {kept->value, kept->size}};
+    struct answer answer = {.status = STATUS_OK, .flags = FLAG_DEGRADED};
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    ck_assert_int_eq(message_encode(MSG_CACHE_ENTRY, &entry, room, sizeof room, &answer.body),
+                     STATUS_OK);
+    record_answer(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"), &answer);
+    assert_cache(id, "stale");
+    ck_assert(is_degraded(id, "stale"));
+}
+END_TEST
+
 /* --- partitions that are not there --- */
 
 START_TEST(a_silent_partition_costs_its_time_once_and_the_answer_is_degraded)
@@ -314,6 +352,18 @@ START_TEST(a_silent_partition_costs_its_time_once_and_the_answer_is_degraded)
     scene_run();
     ck_assert(!is_degraded(id, "cache"));
     assert_quiet();
+}
+END_TEST
+
+START_TEST(who_had_little_time_says_nothing_of_a_partition)
+{
+    struct header header = {
+        .class = CLASS_CRITICAL, .method = bytes_of(SCENE_ECHO), .deadline_ms = 20};
+    (void)record_send(scene.record, header, (struct bytes){0});
+    scene_pass(21 * US_PER_MS);
+    uint64_t id = scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    ck_assert(!is_degraded(id, "cache"));
 }
 END_TEST
 
@@ -392,6 +442,10 @@ static void add_tests(TCase *tcase)
                         sizeof no_results / sizeof no_results[0]);
     tcase_add_test(tcase, what_another_version_answers_is_not_kept_under_this_ones_key);
     tcase_add_test(tcase, a_silent_partition_costs_its_time_once_and_the_answer_is_degraded);
+    tcase_add_loop_test(tcase, what_is_no_value_of_ours_is_a_miss, 0,
+                        sizeof no_values / sizeof no_values[0]);
+    tcase_add_test(tcase, a_stale_answer_beyond_its_rules_is_said_to_be_degraded);
+    tcase_add_test(tcase, who_had_little_time_says_nothing_of_a_partition);
     tcase_add_test(tcase, without_partitions_it_goes_on_without);
     tcase_add_test(tcase, a_dead_partition_is_gone_without_at_once);
     tcase_add_test(tcase, another_epoch_is_followed_twice);

@@ -87,6 +87,29 @@ START_TEST(questions_and_calls_share_what_is_cached)
 }
 END_TEST
 
+START_TEST(a_stale_part_is_refreshed_behind_the_question_whose_answer_is_not_kept)
+{
+    (void)scene_ask(QUESTION, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    struct scene_entry *schema = scene_entry_of(scene_open(ROLE_CACHE_PARTITION, "get"));
+    scene_run();
+    schema->stale = true;
+    uint64_t id = scene_ask("What was the profit of Halvera Health in 2024?", 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get"))); /* the schema's */
+    struct recorded_ask *refresh = scene_open(ROLE_TOOL_EXECUTOR, "SQL_GetSchema");
+    ck_assert_int_eq(refresh->ask.class, CLASS_SHEDDABLE);
+    for (uint64_t tag = refresh->tag, i = 0; i < scene.record->ask_count; i++)
+        if (scene.record->asks[i].open && scene.record->asks[i].tag != tag)
+            ck_assert(scene_answer(&scene.record->asks[i]));
+    ck_assert(bytes_are(scene_reply_to(id).answer.outcome, "ok"));
+    ck_assert_uint_eq(scene.handed_back, 1);
+    scene_run();
+    ck_assert(!schema->stale);
+    assert_quiet();
+}
+END_TEST
+
 START_TEST(no_data_says_why_and_is_not_kept)
 {
     uint64_t id = scene_ask("What was the customer satisfaction of Orvanta Systems in 2024?", 0);
@@ -255,6 +278,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
     tcase_add_test(tcase, a_question_is_planned_answered_and_then_a_hit);
     tcase_add_test(tcase, questions_and_calls_share_what_is_cached);
+    tcase_add_test(tcase, a_stale_part_is_refreshed_behind_the_question_whose_answer_is_not_kept);
     tcase_add_test(tcase, no_data_says_why_and_is_not_kept);
     tcase_add_test(tcase, a_part_that_fails_ends_the_question_and_its_other_parts);
     tcase_add_test(tcase, a_conversation_is_part_of_the_key);
