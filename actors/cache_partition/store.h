@@ -4,7 +4,7 @@
  * chain of blocks, so the bound is exact and nothing fragments. For room what has expired goes
  * first, then, of a sample, what is no longer valid, then what is least worth keeping.
  * Never does: judge an entry (it asks), know a clock, or allocate after store_new().
- * The full layout of the design will replace it behind these functions: docs/decisions/0003. */
+ * The full layout of the design will replace it behind these functions: docs/decisions/0020. */
 #ifndef ACTORS_CACHE_PARTITION_STORE_H
 #define ACTORS_CACHE_PARTITION_STORE_H
 
