@@ -14,7 +14,7 @@
 #include "actors/runtime/process.h"
 #include "actors/runtime/socket.h"
 
-#define WAIT_MS 8000
+#define WAIT_MS 30000
 
 struct play play;
 

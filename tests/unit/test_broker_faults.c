@@ -381,9 +381,9 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, sixteen_faults_are_enough, 0, SIDE_COUNT);
     tcase_add_test(tcase, what_comes_after_the_end_is_dropped);
     tcase_add_loop_test(tcase, a_command_from_the_wrong_side_is_an_error, 0, 10);
-    tcase_add_loop_test(tcase, random_bytes_stop_nobody, 0, 4);
+    tcase_add_loop_test(tcase, random_bytes_stop_nobody, 0, SUITE_SEEDS(4));
     tcase_add_test(tcase, one_that_does_not_read_costs_nobody_else);
-    tcase_add_loop_test(tcase, whatever_happens_each_request_is_answered_once, 0, 8);
+    tcase_add_loop_test(tcase, whatever_happens_each_request_is_answered_once, 0, SUITE_SEEDS(8));
 }
 
 int main(void)

@@ -504,7 +504,7 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, no_read_is_older_than_what_is_known, 0, 8);
+    tcase_add_loop_test(tcase, no_read_is_older_than_what_is_known, 0, SUITE_SEEDS(8));
 }
 
 int main(void)
