@@ -166,7 +166,8 @@ static void on_value(struct driver *self, struct context *context, struct task *
     task->age_ms = entry->age_ms;
     task->result.fresh_ms = entry->fresh_ms;
     task->result.scope = task->scope;
-    task->result.keepable = !stale && may_be_built_on(task, entry);
+    task->result.keepable =
+        may_be_built_on(task, entry); /* a stale one has no freshness to pass on */
     task_advance(self, context, task, OUTCOME_HIT);
 }
 

@@ -429,18 +429,18 @@ static void ask_answer(struct planning *self)
     self->step->template = template->name;
 }
 
-/* No row, or one of nothing but nulls: a sum over nothing. */
+/* No row; or a single one that lacks what was asked for: a sum over nothing. */
 static bool is_empty(struct bytes rows)
 {
     struct values over = values_over(rows);
     struct bytes row, key, value;
     if (value_kind(rows) != KIND_ARRAY || !values_next(&over, &row))
         return true;
+    bool lacks = false;
     struct values cells = values_over(row);
     while (values_next(&cells, &key) && values_next(&cells, &value))
-        if (value_kind(value) != KIND_NIL)
-            return false;
-    return true;
+        lacks |= value_kind(value) == KIND_NIL;
+    return lacks && over.left == 0;
 }
 
 static void answer(struct planning *self)

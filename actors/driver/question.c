@@ -48,7 +48,6 @@ struct reader {
     struct reading *reading;
     unsigned sector_end;   /* the word after a sector's name; 0: none */
     unsigned sector_begin; /* its first */
-    bool sector_said;      /* the word sector stands beside it */
     unsigned unknown_first, unknown_last;
     bool has_unknown;
     struct candidate candidates[CANDIDATES_MAX]; /* last: the rest begins with zeros */
@@ -289,7 +288,8 @@ static unsigned take_period(struct reader *self, unsigned at)
         return 0;
     at += count;
     bool joined = is_at(self, at, "to") || is_at(self, at, "through") || is_at(self, at, "until") ||
-                  is_at(self, at, "-") || (between && is_at(self, at, "and"));
+                  is_at(self, at, "-") || is_at(self, at, "\xe2\x80\x93") ||
+                  (between && is_at(self, at, "and"));
     count = joined ? match_period(self, at + 1, &second) : 0;
     if (count == 0 && at - begin > 0 && (between || is_at(self, begin, "from")))
         return 0; /* an open end */
@@ -343,7 +343,6 @@ static unsigned take_sector_word(struct reader *self, unsigned at)
     bool unknown = self->has_unknown && self->unknown_last + 1 == at;
     if ((!known && !unknown) || (!is_at(self, at, "sector") && !is_at(self, at, "industry")))
         return 0;
-    self->sector_said |= known;
     self->reading->unknown_is_sector |= unknown;
     return 1;
 }
@@ -364,9 +363,8 @@ static void end_unknown(struct reader *self)
 {
     if (!self->has_unknown)
         return;
-    bool beside =
-        self->sector_end > 0 && !self->sector_said &&
-        (self->unknown_last + 1 == self->sector_begin || self->unknown_first == self->sector_end);
+    bool beside = self->sector_end > 0 && (self->unknown_last + 1 == self->sector_begin ||
+                                           self->unknown_first == self->sector_end);
     if (beside) {
         self->reading->elements &= ~(uint32_t)SECTOR;
         if (self->sector_begin < self->unknown_first)

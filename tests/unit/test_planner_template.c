@@ -7,6 +7,8 @@
 #include "tests/support/demo_planner.h"
 #include "tests/support/suite.h"
 
+#define TEMPLATES 25 /* rows of the table */
+
 static void ask_in_vain(const char *question, const char *reason)
 {
     demo_planner_ask(question);
@@ -104,6 +106,10 @@ static const struct {
     {"revenue and profit of Orvanta Systems in 2024", "NO_TEMPLATE"},
     {"highest and lowest revenue of a company in 2024", "NO_TEMPLATE"},
     {"revenue of Orvanta Systems since 2024", "NO_TEMPLATE"},
+    {"revenue profit of Orvanta Systems in 2024", "NO_TEMPLATE"},
+    {"Which company has the highest symbol?", "NO_TEMPLATE"},
+    {"Which company had the highest revenue in Q1?", "AMBIGUOUS"},
+    {"revenue of Orvanta Systems in 1234", "NO_TEMPLATE"},
     {"revenue of Orvanta Systems from 2025 to 2023", "NO_TEMPLATE"},
     {"revenue of Orvanta Systems from 2024", "NO_TEMPLATE"},
     {"revenue of Orvanta, Kestrion and Halvera in 2024", "NO_TEMPLATE"},
@@ -139,6 +145,10 @@ START_TEST(an_unknown_name_is_said_back_with_those_that_exist)
     ck_assert(bytes_are(text, "Brannoway Industries"));
     ck_assert_uint_eq(
         values_count(value_find(value_find(planner.step.detail, "exists"), "companies")), 12);
+    ask_in_vain("What was the revenue of the Aerospace sector in 2024?", "NOT_IN_SCHEMA");
+    ck_assert(
+        value_text(value_find(value_find(planner.step.detail, "looked_for"), "sector"), &text));
+    ck_assert(bytes_are(text, "Aerospace"));
     ask_in_vain("What was the customer satisfaction of Orvanta in 2024?", "NOT_IN_SCHEMA");
     ck_assert(
         value_text(value_find(value_find(planner.step.detail, "looked_for"), "metric"), &text));
@@ -186,6 +196,9 @@ START_TEST(a_short_name_of_several_is_ambiguous)
     demo_planner_ask("What was the Q1 2025 revenue of Orvanta Systems?");
     ck_assert_int_eq(planner.step.next, PLANNER_ANSWER);
     ask_in_vain("What was the Q1 2025 revenue of Orvanta Foods?", "EMPTY_RESULT");
+    execute("insert into companies values (98, 'Orvanta', 'ORV', 'Retail', 2000, 1, 1000)");
+    demo_planner_ask("What was the Q1 2025 revenue of Orvanta Systems?"); /* the longest name */
+    ck_assert_int_eq(planner.step.next, PLANNER_ANSWER);
 }
 END_TEST
 
@@ -226,6 +239,9 @@ END_TEST
 /* Every row of the table answers something. */
 static const char *const others[][2] = {
     {"total revenue of Orvanta Systems", "total"},
+    {"total revenue of Pallory Bank 2023-2025", "value"},
+    {"total revenue of Pallory Bank Q1 2023\xe2\x80\x93Q2 2024", "value"},
+    {"top 2500 companies by revenue in 2024", "top"},
     {"In which quarter did Orvanta have its lowest profit in 2024?", "best quarter"},
     {"In which sector is Orvanta Systems?", "sector of a company"},
     {"Which sectors are there?", "sectors"},
@@ -299,6 +315,55 @@ START_TEST(a_large_schema_is_shown_as_far_as_it_fits)
 }
 END_TEST
 
+START_TEST(a_value_that_is_not_there_is_no_data)
+{
+    execute("create table copy as select * from financial_records; drop table financial_records;"
+            "alter table copy rename to financial_records;"
+            "update financial_records set revenue = null where company_id = 1");
+    ask_in_vain("What was the Q1 2025 revenue of Orvanta Systems?", "EMPTY_RESULT");
+    demo_planner_ask("What was the profit of Orvanta Systems in Q1 2025?");
+    ck_assert_int_eq(planner.step.next, PLANNER_ANSWER);
+}
+END_TEST
+
+START_TEST(a_sentence_is_as_long_as_it_may_be_and_whole_letters)
+{
+    execute("with recursive n (i) as (select 100 union all select i + 1 from n where i < 160)"
+            " insert into companies select i, 'Firm ' || i, 'F' || i, 'Retail', 1, 1, 1 from n");
+    demo_planner_ask("Which companies are there?");
+    ck_assert_ptr_nonnull(memmem(planner.step.text.data, planner.step.text.size, "33 more", 7));
+    execute("update companies set name = name || printf('%.200c', 'x') where id >= 100;"
+            "update companies set name = replace(name, 'x', 'é') where id >= 100");
+    for (int shift = 0; shift < 2; shift++) { /* one of them cuts a letter */
+        demo_planner_ask("Which companies are there?");
+        ck_assert_int_eq(planner.step.next, PLANNER_ANSWER);
+        ck_assert_uint_ge(planner.step.text.size, SENTENCE_BYTES_MAX - 3);
+        ck_assert(cursor_is_utf8(planner.step.text));
+        execute("update companies set name = 'Cindral Capitals' where id = 4");
+    }
+}
+END_TEST
+
+/* The rows of the table do not get into each other's way. */
+START_TEST(no_question_has_two_templates_by_accident)
+{
+    const struct template *found[TEMPLATES_MATCHED_MAX];
+    const struct template *template = &templates[_i];
+    for (uint32_t subset = template->allows;; subset = (subset - 1) & template->allows) {
+        struct reading reading = {.elements = template->needs | subset,
+                                  .metric = &measures[0],
+                                  .attribute = &attributes[0]};
+        size_t count = templates_match(&reading, found);
+        ck_assert_uint_ge(count, 1);
+        for (size_t i = 0; i < count; i++)
+            ck_assert_msg(count == 1 || found[i]->statement == NULL, "%s and %s", template->name,
+                          found[i]->name);
+        if (subset == 0)
+            return;
+    }
+}
+END_TEST
+
 START_TEST(a_question_of_any_length_is_no_trouble)
 {
     static char question[40001]; /* QUESTION_BYTES_MAX */
@@ -331,6 +396,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, without_the_demo_tables_it_says_what_exists);
     tcase_add_test(tcase, with_them_it_shows_questions);
     tcase_add_test(tcase, a_large_schema_is_shown_as_far_as_it_fits);
+    tcase_add_test(tcase, a_value_that_is_not_there_is_no_data);
+    tcase_add_test(tcase, a_sentence_is_as_long_as_it_may_be_and_whole_letters);
+    tcase_add_loop_test(tcase, no_question_has_two_templates_by_accident, 0, TEMPLATES);
     tcase_add_test(tcase, a_question_of_any_length_is_no_trouble);
 }
 
