@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -15,6 +16,7 @@
 #include "actors/runtime/socket.h"
 
 #define WAIT_MS 30000
+#define SETTING_BYTES_MAX (4 * ENDPOINT_BYTES_MAX)
 
 struct play play;
 
@@ -164,16 +166,46 @@ uint64_t play_seen(enum played_seen which)
     return number;
 }
 
-void play_start_child(const struct actor_spec *spec, const char *setting)
+/* What the child is to run; orders is the pipe on which it comes. */
+struct order {
+    const struct actor_spec *spec; /* at the same address in both */
+    char endpoint[ENDPOINT_BYTES_MAX], setting[SETTING_BYTES_MAX];
+};
+static int orders[2];
+
+/* The child, until it is told what to run and when that has ended. */
+static void await_order(void)
 {
-    char *argv[] = {"fact-driver", "--broker",      play.back.endpoint, "--instance", "d1",
-                    "--set",       (char *)setting, "--log-level",      "error",      NULL};
+    struct order order;
+    if (read(orders[0], &order, sizeof order) != (ssize_t)sizeof order)
+        _exit(EX_SOFTWARE); /* the test ended without it */
+    char *argv[] = {"fact-driver", "--broker",    order.endpoint, "--instance", "d1",
+                    "--set",       order.setting, "--log-level",  "error",      NULL};
+    _exit(process_run(order.spec, 9, argv));
+}
+
+/* Before libzmq has threads: a lock that one of them holds is never released in the child of a
+ * fork, and the allocator of a sanitizer has such locks. */
+static void fork_child(void)
+{
+    ck_assert_int_eq(pipe(orders), 0);
     play.child = fork();
     ck_assert_int_ge(play.child, 0);
-    if (play.child != 0)
-        return;
-    (void)close_range(3, ~0u, 0); /* the broker's sockets are the test's alone */
-    _exit(process_run(spec, 9, argv));
+    if (play.child == 0) {
+        (void)close(orders[1]);
+        await_order();
+    }
+    (void)close(orders[0]);
+}
+
+void play_start_child(const struct actor_spec *spec, const char *setting)
+{
+    struct order order = {.spec = spec};
+    ck_assert_uint_lt(strlen(setting), sizeof order.setting);
+    (void)stpcpy(order.endpoint, play.back.endpoint);
+    (void)stpcpy(order.setting, setting);
+    ck_assert_int_eq(write(orders[1], &order, sizeof order), (ssize_t)sizeof order);
+    (void)close(orders[1]);
 }
 
 int play_wait_for_child(void)
@@ -189,12 +221,12 @@ int play_wait_for_child(void)
 void play_setup(void)
 {
     char reason[SOCKET_REASON_BYTES];
+    fork_child();
     play.zmq = zmq_ctx_new();
     play_open_side(&play.back, "tcp://127.0.0.1:0");
     play_open_side(&play.front, "tcp://127.0.0.1:0");
     play.publisher = socket_open(play.zmq, ZMQ_XPUB, 0, 0);
     ck_assert(socket_bind(play.publisher, "tcp://127.0.0.1:0", play.events_endpoint, reason));
-    play.child = 0;
     play.generation = 7;
 }
 

@@ -40,7 +40,7 @@ void play_teardown(void);
 
 void play_open_side(struct side *side, const char *endpoint);
 
-/* Start a process; greet() also waits until it is ready. */
+/* Start the process, once in a test; greet() also waits until it is ready. */
 void play_start_child(const struct actor_spec *spec, const char *setting);
 void play_greet(void);         /* with played_role */
 int play_wait_for_child(void); /* its exit code */
