@@ -1,10 +1,10 @@
 /* cache - see cache.h. */
 #include "tests/support/cache.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "actors/cache_partition/cache_partition.h"
+#include "tests/support/suite.h"
 
 struct cache_test cache_test_new(const char *memory_bytes)
 {

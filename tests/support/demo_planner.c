@@ -1,7 +1,6 @@
 /* demo_planner - see demo_planner.h. */
 #include "tests/support/demo_planner.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/support/sql_tools.h"
+#include "tests/support/suite.h"
 
 #define RESULT_BYTES RESULT_BYTES_MAX
 

@@ -1,13 +1,13 @@
 /* driver_scene - see driver_scene.h. */
 #include "tests/support/driver_scene.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/demo_planner.h"
 #include "tests/support/sql_tools.h"
+#include "tests/support/suite.h"
 
 #define EXECUTOR "executor-1"
 #define SCHEMA_FIRST 1000u /* schema hashes of the tools, in their order */

@@ -1,7 +1,6 @@
 /* play - see play.h. */
 #include "tests/support/play.h"
 
-#include <check.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 
 #include "actors/runtime/process.h"
 #include "actors/runtime/socket.h"
+#include "tests/support/suite.h"
 
 #define WAIT_MS 30000
 #define SETTING_BYTES_MAX (4 * ENDPOINT_BYTES_MAX)

@@ -1,11 +1,11 @@
 /* played_role - see played_role.h. */
 #include "tests/support/played_role.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "actors/runtime/settings.h"
+#include "tests/support/suite.h"
 
 struct state {
     struct request asking; /* waits for its own question; id 0: none */

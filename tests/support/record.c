@@ -1,7 +1,6 @@
 /* record - see record.h. */
 #include "tests/support/record.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,11 +1,12 @@
 /* sql - see sql.h. */
 #include "tests/support/sql.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tests/support/suite.h"
 
 static char deps[4096];
 

@@ -1,9 +1,10 @@
 /* sql_tools - see sql_tools.h. */
 #include "tests/support/sql_tools.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/support/suite.h"
 
 static sqlite3_stmt *prepare(sqlite3 *database, struct bytes sql)
 {

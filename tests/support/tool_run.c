@@ -1,12 +1,12 @@
 /* tool_run - see tool_run.h. */
 #include "tests/support/tool_run.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/tool_executor/json_text.h"
 #include "protocol/schema.h"
+#include "tests/support/suite.h"
 
 struct tool_run *tool_run_new(const struct database *database)
 {

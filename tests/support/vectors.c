@@ -1,12 +1,12 @@
 /* vectors - see vectors.h. */
 #include "tests/support/vectors.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/value.h"
+#include "tests/support/suite.h"
 
 json_t *vectors_load(const char *name)
 {
