@@ -18,7 +18,7 @@ _Static_assert(JSON_NESTING_MAX + 8 <= BODY_NESTING_MAX, "a result fits a body's
 static bool fail_json(const struct json_fault *fault, struct failure *failure)
 {
     if (fault->line == 0)
-        failure_set(failure, STATUS_BAD_REQUEST, "LIMIT", "json_text is %s", fault->reason);
+        failure_set(failure, STATUS_TOO_LARGE, "LIMIT", "json_text is %s", fault->reason);
     else
         failure_set(failure, STATUS_BAD_REQUEST, "BAD_ARGUMENTS",
                     "json_text is no JSON: line %u, column %u: %s", fault->line, fault->column,

