@@ -4,7 +4,7 @@
 
 #include "actors/tool_executor/database/query.h"
 
-#define SQL_BUDGET_MS 2000 /* of sql_ask() */
+#define SQL_BUDGET_MS 20000 /* of sql_ask() */
 
 struct sql {
     struct database database; /* named test, in a folder of its own */

@@ -4,7 +4,7 @@
 
 #include "actors/tool_executor/execution.h"
 
-#define TOOL_RUN_MS 5000
+#define TOOL_RUN_MS 20000
 
 struct tool_run {
     struct tools *tools; /* with those for tests */

@@ -30,15 +30,21 @@ static int64_t cpu_us(void)
     return used.tv_sec * US_PER_S + used.tv_nsec / 1000;
 }
 
-/* Ask, and see that it takes no more of the processor than its deadline and a grace. */
-static bool answers(const char *statement)
+/* Ask, and see that it takes no more of the processor than DEADLINE_MS and a grace. */
+static bool ask_within(const char *statement, int64_t deadline_ms)
 {
     struct query query = {bytes_of(statement), {NULL, 0}, 1000};
     int64_t used_us = cpu_us();
-    struct budget budget = {sqlite_clock_us() + DEADLINE_MS * US_PER_MS, NULL};
+    struct budget budget = {sqlite_clock_us() + deadline_ms * US_PER_MS, NULL};
     bool answered = sql_ask_with(sql, &query, &budget);
     ck_assert_int_le(cpu_us() - used_us, (DEADLINE_MS + GRACE_MS) * US_PER_MS);
     return answered;
+}
+
+/* One that ends by itself, so on a busy machine too. */
+static bool answers(const char *statement)
+{
+    return ask_within(statement, 100 * DEADLINE_MS);
 }
 
 /* Built-in functions that cannot be interrupted are linear here: these took seconds to hours. */
@@ -131,7 +137,7 @@ static const char *const patterns[] = {
 
 START_TEST(a_pattern_that_takes_long_is_stopped)
 {
-    ck_assert(!answers(patterns[_i]));
+    ck_assert(!ask_within(patterns[_i], DEADLINE_MS));
     ck_assert_str_eq(sql->failure.code, "DEADLINE");
     ck_assert(answers("select 'abc' like 'a%' as n"));
 }
