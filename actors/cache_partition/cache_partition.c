@@ -230,10 +230,21 @@ static bool apply(struct partition *self, struct bytes body, int64_t now_at)
     return true;
 }
 
+/* The beat tells the broker's generation, by which its numbers are to be read. */
+static void take_position(struct partition *self, const struct event *event)
+{
+    struct msg_event_members members;
+    self->event_number = event->number;
+    if (strcmp(event->topic, "members") == 0 &&
+        message_decode(MSG_EVENT_MEMBERS, event->body, &members) == STATUS_OK)
+        self->event_generation = members.generation;
+}
+
 static void on_event(void *state, struct context *context, const struct event *event)
 {
     struct partition *self = state;
     uint64_t gaps = stamps_counts(self->stamps)->gaps;
+    take_position(self, event);
     stamps_heard(self->stamps, context->now_at);
     if (strcmp(event->topic, "invalidate") == 0) {
         if (!apply(self, event->body, context->now_at))
@@ -248,6 +259,7 @@ static void on_gap(void *state, struct context *context)
 {
     struct partition *self = state;
     (void)context;
+    self->event_generation = 0; /* it may be another's numbers from here on */
     stamps_gap(self->stamps);
 }
 

@@ -8,7 +8,7 @@
 
 #define BUSY_RETRY_MS 100u    /* and up to as much again: they are not to come back together */
 #define ENTRY_HEAD_BYTES 256u /* of an entry, but its value and position */
-#define POSITION_BYTES_MAX 1024u
+#define POSITION_BYTES 24u    /* two arrays, two numbers */
 
 enum outcome { OUTCOME_HIT, OUTCOME_STALE, OUTCOME_NEGATIVE, OUTCOME_MISS };
 
@@ -142,11 +142,28 @@ static void refuse_full(struct context *context, const struct request *request)
                  &(struct failure_text){.message = "too many wait for this key to be filled"});
 }
 
+/* How far the broker's events have been applied: an array of one pair, of the broker's generation
+ * and the number; absent while either is not known.
+ *
+ * out  POSITION_BYTES */
+static struct bytes write_position(const struct partition *self, char *out)
+{
+    struct writer writer;
+    if (self->event_generation == 0)
+        return (struct bytes){0};
+    writer_init(&writer, out, POSITION_BYTES);
+    writer_array(&writer, 1);
+    writer_array(&writer, 2);
+    writer_u64(&writer, self->event_generation);
+    writer_u64(&writer, self->event_number);
+    return writer_bytes(&writer);
+}
+
 static void serve(struct partition *self, struct context *context, const struct waiter *waiter,
                   const struct lease_key *key, bool waited)
 {
     const struct request *request = &waiter->request;
-    char position[POSITION_BYTES_MAX];
+    char position[POSITION_BYTES];
     bool only_cached = (request->flags & FLAG_ONLY_IF_CACHED) != 0;
     struct finding finding = look(self, waiter, key, context->now_at);
     if (finding.outcome == OUTCOME_MISS && !only_cached && parks(self, context, waiter, key)) {
@@ -157,9 +174,8 @@ static void serve(struct partition *self, struct context *context, const struct 
     struct msg_cache_entry message = describe(self, &finding, context->now_at);
     if (finding.wants_lease && !only_cached)
         offer_lease(self, context, key, &message);
-    if (message.lease != 0 ? stamps_settled(self->stamps, context->now_at)
-                           : finding.outcome != OUTCOME_MISS)
-        message.position = partition_position(self, position, sizeof position);
+    if (finding.outcome != OUTCOME_MISS || message.lease != 0)
+        message.position = write_position(self, position);
     message.waited = waited && finding.outcome != OUTCOME_MISS;
     count(self, key, finding.outcome, message.waited);
     reply(self, context, request, &message, finding.degraded ? FLAG_DEGRADED : 0);

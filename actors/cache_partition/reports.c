@@ -7,6 +7,7 @@
 
 #define WHY_BYTES 200u
 #define POSITIONS_BYTES 4096u /* as the row says */
+#define POSITIONS_MAX 128u    /* of at most 28 bytes each */
 
 struct why {
     const char *state;
@@ -142,22 +143,19 @@ static struct msg_cache_statistics total(const struct partition *self)
     return sum;
 }
 
-struct bytes partition_position(const struct partition *self, char *out, size_t size)
+static void write_positions(const struct partition *self, struct writer *writer)
 {
-    struct writer writer;
     const char *origin;
     uint64_t number;
     size_t count = 0;
-    while (stamps_position(self->stamps, count, &origin, &number))
+    while (count < POSITIONS_MAX && stamps_position(self->stamps, count, &origin, &number))
         count++;
-    writer_init(&writer, out, size);
-    writer_array(&writer, count);
-    for (size_t i = 0; stamps_position(self->stamps, i, &origin, &number); i++) {
-        writer_array(&writer, 2);
-        writer_blob(&writer, (struct bytes){origin, ORIGIN_BYTES});
-        writer_u64(&writer, number);
+    writer_array(writer, count);
+    for (size_t i = 0; i < count && stamps_position(self->stamps, i, &origin, &number); i++) {
+        writer_array(writer, 2);
+        writer_blob(writer, (struct bytes){origin, ORIGIN_BYTES});
+        writer_u64(writer, number);
     }
-    return writer_bytes(&writer);
 }
 
 /* positions  POSITIONS_BYTES, borrowed by what is returned */
@@ -165,6 +163,7 @@ static struct msg_cache_statistics statistics_of(const struct partition *self, s
                                                  char *positions)
 {
     struct msg_cache_statistics sum = total(self);
+    struct writer writer;
     if (ns.data != NULL) {
         sum = (struct msg_cache_statistics){.bytes_max = sum.bytes_max};
         for (uint8_t row = 1; row < self->namespace_count; row++)
@@ -172,7 +171,9 @@ static struct msg_cache_statistics statistics_of(const struct partition *self, s
                                                self->namespaces[row].name_size}))
                 add(&sum, self, row);
     }
-    sum.position = partition_position(self, positions, POSITIONS_BYTES);
+    writer_init(&writer, positions, POSITIONS_BYTES);
+    write_positions(self, &writer);
+    sum.position = writer_bytes(&writer);
     return sum;
 }
 

@@ -45,6 +45,9 @@ struct partition {
     size_t view_size, next_view_size;
     char *next_view_data;
 
+    /* The last event heard, of which generation of the broker; 0: not known yet. */
+    uint64_t event_generation, event_number;
+
     uint64_t cost_us_min;
     uint32_t concurrency;
     char session[SESSION_ID_BYTES];
@@ -72,10 +75,6 @@ uint8_t partition_namespace(struct partition *self, struct bytes ns);
 
 /* A valid entry, as of now; rules 1, 9 and 11. */
 bool partition_valid(const struct partition *self, const struct entry *entry, int64_t now_at);
-
-/* reports.c: what has been applied, of every origin: an array of [origin, number]; absent: it does
- * not fit. out: size bytes */
-struct bytes partition_position(const struct partition *self, char *out, size_t size);
 
 /* lookups.c: the handlers, and what serves those who waited. */
 actor_handler lookups_get, lookups_mget;

@@ -93,26 +93,26 @@ void caching_wait(struct driver *self, struct context *context, struct task *tas
         go_without(self, context, task);
 }
 
-/* True if whoever was at this position had applied all that the other had: arrays of [origin,
+/* True if whoever was at this position had applied all that the other had: arrays of [generation,
  * number]. What is not said covers nothing. */
 static bool covers(struct bytes position, struct bytes other)
 {
     struct values wanted = values_over(other);
-    struct bytes pair, origin, number;
+    struct bytes pair, generation, number;
     if (value_kind(position) != KIND_ARRAY || value_kind(other) != KIND_ARRAY)
         return false;
     while (values_next(&wanted, &pair)) {
         uint64_t least = 0, has = 0;
         bool found = false;
         struct values inner = values_over(pair);
-        if (!values_next(&inner, &origin) || !values_next(&inner, &number) ||
+        if (!values_next(&inner, &generation) || !values_next(&inner, &number) ||
             !value_u64(number, &least))
             return false;
         struct values had = values_over(position);
         while (!found && values_next(&had, &pair)) {
             struct bytes name;
             inner = values_over(pair);
-            found = values_next(&inner, &name) && bytes_equal(name, origin) &&
+            found = values_next(&inner, &name) && bytes_equal(name, generation) &&
                     values_next(&inner, &number) && value_u64(number, &has);
         }
         if (!found || has < least)

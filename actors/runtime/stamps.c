@@ -14,7 +14,6 @@
 #define NONE UINT32_MAX
 #define COUNTER_BITS 16u
 #define NEVER INT64_MIN
-#define SETTLED_US (DEAF_MS * US_PER_MS * 2)
 #define AGED_PER_APPLY 2u /* more than come in by one new tag: the list cannot lag behind */
 
 struct stamp {
@@ -34,8 +33,7 @@ struct stamps {
     uint32_t tags_max, bucket_count, count, oldest, newest;
     uint64_t seed, clock, floor;
     int64_t started_at, started_unix_ms;
-    int64_t heard_at;  /* NEVER: deaf, however lately it was */
-    int64_t raised_at; /* the floor, for what may have been missed */
+    int64_t heard_at; /* NEVER: deaf, however lately it was */
     bool has_heard;
     struct position origins[ORIGINS_MAX];
     size_t origin_count;
@@ -72,7 +70,6 @@ struct stamps *stamps_new(uint32_t tags_max, uint64_t seed, int64_t now_at, int6
     }
     forget_all(self);
     self->floor = stamps_tick(self, now_at);
-    self->raised_at = now_at;
     return self;
 }
 
@@ -146,7 +143,6 @@ bool stamps_deaf(const struct stamps *self, int64_t now_at)
 static void raise_floor(struct stamps *self, int64_t now_at)
 {
     self->floor = stamps_tick(self, now_at);
-    self->raised_at = now_at;
     forget_all(self);
 }
 
@@ -328,11 +324,6 @@ bool stamps_position(const struct stamps *self, size_t index, const char **ret_o
     *ret_origin = self->origins[index].id;
     *ret_number = self->origins[index].number;
     return true;
-}
-
-bool stamps_settled(const struct stamps *self, int64_t now_at)
-{
-    return !stamps_deaf(self, now_at) && now_at - self->raised_at > SETTLED_US;
 }
 
 uint32_t stamps_count(const struct stamps *self)

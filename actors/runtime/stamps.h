@@ -70,10 +70,6 @@ bool stamps_cover(const struct stamps *self, const char *origin, uint64_t number
 bool stamps_position(const struct stamps *self, size_t index, const char **ret_origin,
                      uint64_t *ret_number);
 
-/* True if positions tell the whole: no floor covers what another, who hears the same events up to
- * DEAF_MS later, may not have heard of by now. */
-bool stamps_settled(const struct stamps *self, int64_t now_at);
-
 uint32_t stamps_count(const struct stamps *self); /* tags remembered */
 const struct stamps_counts *stamps_counts(const struct stamps *self);
 

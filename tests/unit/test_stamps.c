@@ -253,22 +253,6 @@ START_TEST(a_position_covers_what_was_applied)
 }
 END_TEST
 
-START_TEST(positions_tell_the_whole_when_others_have_heard_it_too)
-{
-    for (int ms = 0; ms < 2 * DEAF_MS; ms += 1000) {
-        ck_assert(!stamps_settled(stamps, now_at));
-        now_at += US_PER_S;
-        stamps_heard(stamps, now_at);
-    }
-    ck_assert(!stamps_settled(stamps, now_at));
-    ck_assert(stamps_settled(stamps, now_at + 1));
-    ck_assert(!stamps_settled(stamps, now_at + DEAF_MS * US_PER_MS + 1));
-    number++;
-    invalidate(1); /* one was missed */
-    ck_assert(!stamps_settled(stamps, now_at + 1));
-}
-END_TEST
-
 /* Against a naive table without bound or chains, over random tags. Seed 3. */
 START_TEST(within_its_bound_it_is_the_naive_table)
 {
@@ -312,7 +296,6 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, stamps_are_forgotten_after_a_day_and_not_before);
     tcase_add_test(tcase, above_their_bound_origins_are_forgotten_and_then_missed);
     tcase_add_test(tcase, a_position_covers_what_was_applied);
-    tcase_add_test(tcase, positions_tell_the_whole_when_others_have_heard_it_too);
     tcase_add_test(tcase, within_its_bound_it_is_the_naive_table);
     tcase_add_test_raise_signal(tcase, a_batch_over_its_bound_aborts, SIGABRT);
 }
