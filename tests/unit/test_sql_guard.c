@@ -197,11 +197,12 @@ END_TEST
 START_TEST(a_statement_that_explodes_while_it_is_compiled_is_ended)
 {
     char statement[4096];
+    int links = 16 + 7 * _i;
     int size = snprintf(statement, sizeof statement, "with a0(x) as (select 1)");
-    for (int i = 1; i <= _i; i++)
+    for (int i = 1; i <= links; i++)
         size += snprintf(statement + size, sizeof statement - (size_t)size,
                          ", a%d(x) as (select p.x from a%d p, a%d q)", i, i - 1, i - 1);
-    snprintf(statement + size, sizeof statement - (size_t)size, " select count(*) from a%d", _i);
+    snprintf(statement + size, sizeof statement - (size_t)size, " select count(*) from a%d", links);
     ck_assert(!ask_within(statement, DEADLINE_MS, FREEING_MS));
     ck_assert(strcmp(sql->failure.code, "LIMIT") == 0 ||
               strcmp(sql->failure.code, "DEADLINE") == 0);
@@ -240,7 +241,7 @@ static void *explode(void *context)
                                    " select hex(zeroblob(500)) || x as h from c order by h"),
                           {NULL, 0},
                           1};
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 2; round++) {
         struct budget budget = {sqlite_clock_us() + SQL_BUDGET_MS * US_PER_MS, NULL};
         writer_init(&writer, room, sizeof room);
         ck_assert(sqlite_begin(sqlite, &budget, &failure));
@@ -466,7 +467,7 @@ static void add_tests(TCase *tcase)
                         sizeof hostile / sizeof hostile[0]);
     tcase_add_loop_test(tcase, an_endless_statement_ends_by_its_deadline, 0,
                         sizeof endless / sizeof endless[0]);
-    tcase_add_loop_test(tcase, a_statement_that_explodes_while_it_is_compiled_is_ended, 16, 30);
+    tcase_add_loop_test(tcase, a_statement_that_explodes_while_it_is_compiled_is_ended, 0, 3);
     tcase_add_test(tcase, a_statement_has_a_limit_of_memory);
     tcase_add_test(tcase, what_one_statement_takes_is_not_missing_to_another);
     tcase_add_loop_test(tcase, each_limit_is_reached_and_named, 0,
