@@ -207,7 +207,11 @@ void calling_on_definitions(struct driver *self, struct context *context,
                  message_decode(MSG_TOOL_DEFINITIONS, answer->body, &list) == STATUS_OK;
     if (heard)
         (void)registry_take_definitions(self->registry, &list);
-    else
+    size_t count = registry_count(self->registry);
+    metrics_set(context->metrics, METRIC_DRIVER_TOOLS, NO_LABELS, (double)count);
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("tools"),
+                (double)count / REGISTRY_TOOLS_MAX);
+    if (!heard)
         calling_want_directory(self, context->now_at + DIRECTORY_RETRY_MS * US_PER_MS);
     assert(self->definitions_open > 0);
     self->definitions_open--;

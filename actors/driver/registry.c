@@ -82,6 +82,11 @@ size_t registry_take_directory(struct registry *self, const struct msg_directory
     return unknown;
 }
 
+size_t registry_count(const struct registry *self)
+{
+    return self->count;
+}
+
 bool registry_has_executors(const struct registry *self)
 {
     return self->has_executors;

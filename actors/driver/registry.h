@@ -46,6 +46,8 @@ size_t registry_take_directory(struct registry *self, const struct msg_directory
  * returns  how many were taken */
 size_t registry_take_definitions(struct registry *self, const struct msg_tool_definitions *list);
 
+size_t registry_count(const struct registry *self);
+
 /* True if the last directory had any tool executor. */
 bool registry_has_executors(const struct registry *self);
 

@@ -114,6 +114,8 @@ START_TEST(what_is_above_its_concurrency_is_refused_and_the_rest_served)
     scene_setup(few);
     for (uint64_t i = 0; i < 12; i++)
         ids[i] = scene_call(SCENE_ECHO, i, 0);
+    struct metrics *metrics = scene.record->context.metrics;
+    ck_assert(series_value(metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("flows"))) == 1);
     for (int i = 8; i < 12; i++)
         record_expect_refusal(scene.record, ids[i], STATUS_BUSY_FULL, NULL);
     scene_run();

@@ -48,6 +48,8 @@ START_TEST(before_the_directory_is_known_requests_wait_for_it)
     record_step(scene.record, 0);
     scene_run();
     ck_assert_uint_eq(scene_reply_to(id).n, 3);
+    struct metrics *metrics = scene.record->context.metrics;
+    ck_assert(series_value(metrics_series(metrics, METRIC_DRIVER_TOOLS, NO_LABELS)) == 4);
 }
 END_TEST
 
