@@ -7,7 +7,7 @@
 #ifndef ACTORS_TOOL_EXECUTOR_CALCULATOR_H
 #define ACTORS_TOOL_EXECUTOR_CALCULATOR_H
 
-#include "actors/tool_executor/database/failure.h"
+#include "actors/runtime/failure.h"
 
 #define CALCULATOR_NESTING_MAX 64u
 #define CALCULATOR_BYTES_MAX 4000u

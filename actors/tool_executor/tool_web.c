@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/tool_executor/json_text.h"
+#include "actors/runtime/json_text.h"
 #include "actors/tool_executor/tool_functions.h"
 #include "actors/tool_executor/urls.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/tool_executor/json_text.h"
+#include "actors/runtime/json_text.h"
 #include "actors/tool_executor/tool_functions.h"
 #include "protocol/canonical.h"
 #include "protocol/key.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/tool_executor/json_text.h"
+#include "actors/runtime/json_text.h"
 #include "protocol/schema.h"
 #include "tests/support/suite.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actors/runtime/json_text.h"
 #include "actors/tool_executor/execution.h"
-#include "actors/tool_executor/json_text.h"
 #include "actors/tool_executor/tool_executor.h"
 #include "protocol/key.h"
 #include "tests/support/record.h"

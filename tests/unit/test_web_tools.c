@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "actors/tool_executor/json_text.h"
+#include "actors/runtime/json_text.h"
 #include "actors/tool_executor/urls.h"
 #include "tests/support/suite.h"
 #include "tests/support/tool_run.h"

@@ -11,7 +11,7 @@
 #ifndef ACTORS_TOOL_EXECUTOR_DATABASE_TROUBLE_H
 #define ACTORS_TOOL_EXECUTOR_DATABASE_TROUBLE_H
 
-#include "actors/tool_executor/database/failure.h"
+#include "actors/runtime/failure.h"
 
 #define DATABASE_NAME_BYTES_MAX 50u
 #define DATABASE_PATH_BYTES_MAX 4095u

@@ -1,6 +1,6 @@
 /* json_text - see json_text.h. jansson stops at a depth of its own, 2,048, before the stack ends.
  */
-#include "actors/tool_executor/json_text.h"
+#include "actors/runtime/json_text.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* json_text - JSON text as MessagePack. Integers of 64 bits stay integers; keys keep their order.
  */
-#ifndef ACTORS_TOOL_EXECUTOR_JSON_TEXT_H
-#define ACTORS_TOOL_EXECUTOR_JSON_TEXT_H
+#ifndef ACTORS_RUNTIME_JSON_TEXT_H
+#define ACTORS_RUNTIME_JSON_TEXT_H
 
 #include "protocol/value.h"
 

@@ -2,8 +2,8 @@
  *
  * Filled on a job thread, read on the loop's: plain memory, no pointers. Texts that do not fit are
  * cut between two characters, never inside one; what is not UTF-8 in them becomes '?'. */
-#ifndef ACTORS_TOOL_EXECUTOR_DATABASE_FAILURE_H
-#define ACTORS_TOOL_EXECUTOR_DATABASE_FAILURE_H
+#ifndef ACTORS_RUNTIME_FAILURE_H
+#define ACTORS_RUNTIME_FAILURE_H
 
 #include "protocol/message.h"
 

@@ -1,5 +1,5 @@
 /* failure - see failure.h. */
-#include "actors/tool_executor/database/failure.h"
+#include "actors/runtime/failure.h"
 
 #include <stdarg.h>
 #include <stdio.h>
