@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "actors/runtime/process_private.h"
 
@@ -238,6 +239,15 @@ unsigned acting_finish_jobs(struct process *self)
     return count;
 }
 
+static void on_give_up(struct context *context, const char *reason)
+{
+    struct process *self = of(context);
+    if (self->code == EX_OK)
+        log_event(EVENT_GAVE_UP, log_text("reason", reason));
+    self->code = EX_SOFTWARE;
+    process_drain(self, context->now_at);
+}
+
 void acting_init(struct process *self)
 {
     self->context.random = on_random;
@@ -248,6 +258,7 @@ void acting_init(struct process *self)
     self->context.start_job = on_start_job;
     self->context.cancel_job = on_cancel_job;
     self->context.invalidate = on_invalidate;
+    self->context.give_up = on_give_up;
 }
 
 /* Requests. */

@@ -70,7 +70,8 @@ struct ask {
  * needs behind it, and gets it back in on_job_done(): exactly once, whether it ran or not. */
 struct job {
     /* On the thread. thread_state: what the role's thread_start() returned on this thread. It must
-     * return soon after cancelled is set: look at it, or be interrupted by on_cancel. */
+     * return soon after cancelled is set: look at it, or be interrupted. One that does not keeps
+     * its thread, and in the end the process goes without it. */
     void (*run)(struct job *self, void *thread_state);
     /* On the loop's thread, once, if the job is cancelled while it runs; may be NULL. */
     void (*interrupt)(struct job *self, void *thread_state);
@@ -117,6 +118,12 @@ struct context {
 
     /* As an origin: what depends on these tags is stale. Numbered and sent to every broker. */
     void (*invalidate)(struct context *self, const uint64_t *tags, size_t count);
+
+    /* It can do its work no more: the process takes its leave and ends with EX_SOFTWARE, so that
+     * whoever watches it starts it again.
+     *
+     * reason  one line, for the log */
+    void (*give_up)(struct context *self, const char *reason);
 };
 
 /* Serve one request.

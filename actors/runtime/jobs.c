@@ -28,6 +28,7 @@ struct thread {
     void *state;         /* of its owner's making; set before it takes a job */
     struct job *running; /* NULL: idle */
     bool interrupted;    /* the one that runs has been told */
+    bool joined;
 };
 
 struct jobs {
@@ -190,8 +191,21 @@ static void interrupt(struct thread *thread)
         job->interrupt(job, thread->state);
 }
 
-void jobs_stop(struct jobs *self)
+static bool join(struct thread *thread, int64_t until_at)
 {
+    struct timespec until = {until_at / US_PER_S, until_at % US_PER_S * 1000};
+    if (thread->joined)
+        return true;
+    int error = pthread_clockjoin_np(thread->handle, NULL, CLOCK_MONOTONIC, &until);
+    assert(error == 0 || error == ETIMEDOUT);
+    thread->joined = error == 0;
+    return thread->joined;
+}
+
+bool jobs_stop(struct jobs *self, int64_t wait_us)
+{
+    int64_t until_at = monotonic_us() + wait_us;
+    bool ended = true;
     pthread_mutex_lock(&self->lock);
     self->stopping = true;
     while (self->heap_count > 0)
@@ -200,10 +214,9 @@ void jobs_stop(struct jobs *self)
         interrupt(&self->threads[i]);
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
-    for (unsigned i = 0; i < self->owner.count; i++) {
-        int error = pthread_join(self->threads[i].handle, NULL);
-        assert(error == 0);
-    }
+    for (unsigned i = 0; i < self->owner.count; i++)
+        ended = join(&self->threads[i], until_at) && ended;
+    return ended;
 }
 
 void jobs_destroy(struct jobs **self_p)

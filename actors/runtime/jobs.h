@@ -21,8 +21,12 @@ struct jobs_threads {
 struct jobs *jobs_new(const struct jobs_threads *threads);
 
 /* End the threads: what waits is not run, what runs is cancelled and waited for. All that was out
- * is then there to be taken. */
-void jobs_stop(struct jobs *self);
+ * is then there to be taken.
+ *
+ * wait_us  for all of them together
+ * returns  false: some have not ended; they go on, and what they reach must stay as it is. It may
+ *          be called again */
+MUST_USE bool jobs_stop(struct jobs *self, int64_t wait_us);
 
 /* Asserts that it has been stopped and that nothing is out. */
 void jobs_destroy(struct jobs **self_p);

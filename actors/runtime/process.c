@@ -23,8 +23,9 @@
 
 #define RECONNECT_MS_MIN 100 /* and up to 200 more, so that not all come back at once */
 #define RECONNECT_MS_SPAN 200u
-#define GOODBYE_LINGER_MS 500 /* for the last words to leave */
-#define WAKE_MS_MAX 1000      /* the loop turns at least so often: the log says what it swallowed */
+#define GOODBYE_LINGER_MS 500       /* for the last words to leave */
+#define STUCK_US_MAX (2 * US_PER_S) /* for a job to see at the end that it is cancelled */
+#define WAKE_MS_MAX 1000 /* the loop turns at least so often: the log says what it swallowed */
 #define POLL_ITEMS_MAX                                                                             \
     (3 + BROKERS_MAX * (2 * LINK_POLL_ITEMS + 1) + 2 * VIEW_MEMBERS_MAX * LINK_POLL_ITEMS)
 
@@ -151,23 +152,37 @@ static int process_start(struct process *self, char *reason)
 
 /* The end. */
 
-static void give_jobs_back(struct process *self)
+/* False: some job does not end. */
+static bool give_jobs_back(struct process *self)
 {
     if (self->jobs == NULL)
-        return;
-    jobs_stop(self->jobs);
+        return true;
+    bool ended = jobs_stop(self->jobs, STUCK_US_MAX);
     (void)acting_finish_jobs(self);
-    jobs_destroy(&self->jobs);
+    if (ended)
+        jobs_destroy(&self->jobs);
+    return ended;
+}
+
+/* End beside threads that do not end: what they may reach is not freed, and nothing is run at exit.
+ */
+static _Noreturn void leave(struct process *self)
+{
+    (void)zmq_ctx_term(self->zmq);
+    log_event(EVENT_STUCK, log_u64("jobs", jobs_out(self->jobs)));
+    _exit(self->code);
 }
 
 static void process_destroy(struct process **self_p)
 {
     struct process *self = *self_p;
-    give_jobs_back(self);
+    bool ended = give_jobs_back(self);
     uplinks_close(self, GOODBYE_LINGER_MS);
     peerlinks_close(self, GOODBYE_LINGER_MS);
     news_close(self);
     doorway_close(self);
+    if (!ended)
+        leave(self);
     if (self->actor.state != NULL)
         self->spec->stop(self->actor.state);
     free(self->actor.state);
@@ -344,7 +359,7 @@ static void program_name(const char *role, char *out, size_t size)
 int process_run(const struct actor_spec *spec, int argc, char **argv)
 {
     char name[64], reason[SOCKET_REASON_BYTES] = "";
-    int code = EX_OK;
+    int code;
     actor_check(spec);
     program_name(spec->name, name, sizeof name);
     struct program program = {.name = name,
@@ -355,10 +370,12 @@ int process_run(const struct actor_spec *spec, int argc, char **argv)
     struct process *self = process_new(spec);
     if (command_line_read(&program, argc, argv, environ, self->settings, &code)) {
         code = process_start(self, reason);
-        if (code == EX_OK)
+        if (code == EX_OK) {
             run(self);
-        else
+            code = self->code;
+        } else {
             (void)fprintf(stderr, "%s: %s\n", name, reason);
+        }
     }
     process_destroy(&self);
     return code;

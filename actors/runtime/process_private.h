@@ -97,6 +97,7 @@ struct process {
     char endpoint[ENDPOINT_BYTES_MAX];                                         /* of router */
     struct series *unsent, *messages_in, *messages_out, *bytes_in, *bytes_out; /* of router */
 
+    int code; /* what it ends with */
     bool draining;
     int64_t drain_until_at;
     int64_t loop_lag_us; /* longest turn since the last heartbeat */

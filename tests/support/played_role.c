@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "actors/runtime/settings.h"
 #include "tests/support/suite.h"
@@ -44,6 +45,14 @@ static uint32_t role_methods(void *state, struct writer *writer)
 static void reply_body(struct context *context, const struct request *request, struct bytes body)
 {
     context->reply(context, request, &(struct answer){.status = STATUS_OK, .body = body});
+}
+
+/* Deaf to cancelling, for ever. */
+static void run_stuck(struct job *job, void *thread_state)
+{
+    (void)job, (void)thread_state;
+    for (;;)
+        (void)pause();
 }
 
 static void run_job(struct job *job, void *thread_state)
@@ -99,6 +108,12 @@ static enum status role_any(void *state, struct context *context, const struct r
         self->working = *request;
         self->job = (struct job){.run = run_job, .deadline_at = request->deadline_at};
         return context->start_job(context, &self->job);
+    } else if (bytes_are(method, "stick")) {
+        self->job = (struct job){.run = run_stuck, .deadline_at = request->deadline_at};
+        reply_body(context, request, bytes_of("\x06"));
+        return context->start_job(context, &self->job);
+    } else if (bytes_are(method, "give up")) {
+        context->give_up(context, "as it was told");
     } else if (bytes_are(method, "invalidate")) {
         context->invalidate(context, tags, 2);
         reply_body(context, request, bytes_of("\x04"));

@@ -6,7 +6,8 @@
 
 /* A driver that does what its methods say: echo, large (an answer above the bound), ask (a tool
  * executor), look up (the first partition), hang, release (answers what hangs), work (a job),
- * invalidate, seen (an array of enum played_seen). Its start fails in the namespace "refuse". */
+ * invalidate, seen (an array of enum played_seen), stick (a job that never ends), give up. Its
+ * start fails in the namespace "refuse". */
 extern const struct actor_spec played_role;
 
 enum played_seen { SEEN_GAPS, SEEN_VIEWS /* sum of epochs */, SEEN_EVENTS, SEEN_CANCELS };

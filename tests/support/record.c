@@ -136,6 +136,11 @@ static void on_invalidate(struct context *context, const uint64_t *tags, size_t 
     memcpy(one->tags, tags, count * sizeof *tags);
 }
 
+static void on_give_up(struct context *context, const char *reason)
+{
+    of(context)->gave_up = reason;
+}
+
 /* Life. */
 
 struct record *record_try(const struct actor_spec *spec, const char *const *flags, char *reason,
@@ -154,7 +159,8 @@ struct record *record_try(const struct actor_spec *spec, const char *const *flag
                                      .cancel_ask = on_cancel_ask,
                                      .start_job = on_start_job,
                                      .cancel_job = on_cancel_job,
-                                     .invalidate = on_invalidate};
+                                     .invalidate = on_invalidate,
+                                     .give_up = on_give_up};
     self->seed = 1;
     self->settings = settings_new();
     for (size_t i = 0; flags != NULL && flags[i] != NULL; i++)

@@ -41,6 +41,8 @@ struct record {
     uint64_t seed;      /* of chance; change it at will */
     uint64_t last_id;   /* of the last request handed in */
 
+    const char *gave_up; /* why; NULL: it goes on */
+
     enum status ask_status; /* not OK: what ask() returns from now on, recording nothing */
     enum status job_status; /* not OK: what start_job() returns from now on */
 

@@ -1,6 +1,7 @@
 /* test_jobs - each job that was started is given back exactly once: run, cancelled while it waits
- * or while it runs, too late, or out when the threads end; the nearest deadline goes first; a full
- * table refuses; threads share nothing that the thread sanitizer would see. */
+ * or while it runs, too late, or out when the threads end, which does not wait for ever; the
+ * nearest deadline goes first; a full table refuses; threads share nothing that the thread
+ * sanitizer would see. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -112,7 +113,7 @@ static void take_many(size_t count)
 
 static void close_all(void)
 {
-    jobs_stop(jobs);
+    ck_assert(jobs_stop(jobs, 60 * US_PER_S));
     while (jobs_take(jobs) != NULL)
         ;
     jobs_destroy(&jobs);
@@ -269,7 +270,7 @@ START_TEST(the_end_gives_back_all_that_is_out)
         works[i].waits = i >= 10;
         ck_assert_int_eq(jobs_start(jobs, &works[i].job), STATUS_OK);
     }
-    jobs_stop(jobs);
+    ck_assert(jobs_stop(jobs, 60 * US_PER_S));
     struct work late = {.job = {.run = run, .deadline_at = FAR_AT}};
     ck_assert_int_eq(jobs_start(jobs, &late.job), STATUS_BUSY_FULL);
     take_many(50);
@@ -277,6 +278,22 @@ START_TEST(the_end_gives_back_all_that_is_out)
         ck_assert_uint_eq(works[i].returns, 1);
     jobs_destroy(&jobs);
     ck_assert_int_eq(thread_starts, thread_stops);
+    free(works);
+}
+END_TEST
+
+START_TEST(the_end_does_not_wait_for_what_does_not_end)
+{
+    struct work *works = new_work(2, FAR_AT);
+    open_with(1);
+    hold_thread(&works[0]);
+    ck_assert_int_eq(jobs_start(jobs, &works[1].job), STATUS_OK);
+    ck_assert(!jobs_stop(jobs, US_PER_MS));
+    ck_assert(works[0].job.cancelled);
+    ck_assert_ptr_eq(take(), &works[1]);
+    ck_assert_uint_eq(jobs_out(jobs), 1);
+    gate_open = 1;
+    close_all();
     free(works);
 }
 END_TEST
@@ -333,6 +350,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, cancelled_while_it_runs_it_is_interrupted_once);
     tcase_add_test(tcase, a_full_table_refuses);
     tcase_add_test(tcase, the_end_gives_back_all_that_is_out);
+    tcase_add_test(tcase, the_end_does_not_wait_for_what_does_not_end);
     tcase_add_test(tcase, each_job_comes_back_exactly_once);
 }
 

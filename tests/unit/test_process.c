@@ -343,6 +343,28 @@ START_TEST(told_twice_it_stops_at_once)
 }
 END_TEST
 
+/* And what it held is not forgotten in silence: the broker hears of its end. */
+START_TEST(one_that_gives_up_takes_its_leave_and_fails)
+{
+    play_greet();
+    (void)play_request("give up");
+    (void)play_expect(&play.back, COMMAND_DISCONNECT);
+    ck_assert_int_eq(play_wait_for_child(), EX_SOFTWARE);
+}
+END_TEST
+
+START_TEST(it_ends_though_a_job_does_not)
+{
+    play_greet();
+    play_expect_reply(play_request("stick"), STATUS_OK);
+    ck_assert_int_eq(kill(play.child, SIGINT), 0);
+    (void)play_expect(&play.back, COMMAND_DRAIN);
+    ck_assert_int_eq(kill(play.child, SIGINT), 0);
+    (void)play_expect(&play.back, COMMAND_DISCONNECT);
+    ck_assert_int_eq(play_wait_for_child(), EX_OK);
+}
+END_TEST
+
 START_TEST(drained_by_the_broker_it_ends)
 {
     play_greet();
@@ -445,6 +467,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, metrics_and_log_level_are_the_runtimes_own);
     tcase_add_test(tcase, told_to_stop_it_finishes_what_it_holds);
     tcase_add_test(tcase, told_twice_it_stops_at_once);
+    tcase_add_test(tcase, one_that_gives_up_takes_its_leave_and_fails);
+    tcase_add_test(tcase, it_ends_though_a_job_does_not);
     tcase_add_test(tcase, drained_by_the_broker_it_ends);
     tcase_add_test(tcase, it_lets_others_in_where_it_says);
     tcase_add_test(tcase, off_its_host_nothing_is_bound);
