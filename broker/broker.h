@@ -44,6 +44,7 @@ struct broker_outside {
 struct broker_config {
     const char *instance, *frontend, *backend, *events; /* where it is reached; copied */
     uint64_t generation;   /* random: another process, another number; not 0 */
+    uint64_t pid;          /* for statistics; 0: not said */
     uint64_t view_counter; /* see view.h */
     uint32_t heartbeat_ms, lease_ms, view_hold_ms, drain_ms;
     uint32_t client_credit;   /* requests that one client may have without an answer */

@@ -234,7 +234,7 @@ static void write_role(struct broker *self, enum role role, struct writer *write
 
 void broker_write_statistics(struct broker *self, struct writer *writer)
 {
-    writer_map(writer, 16);
+    writer_map(writer, 17);
     write_text(writer, "instance", self->instance);
     write_number(writer, "generation", self->config.generation);
     write_text(writer, "version", FACT_VERSION);
@@ -249,6 +249,7 @@ void broker_write_statistics(struct broker *self, struct writer *writer)
     write_number(writer, "events", events_newest(self->events));
     write_number(writer, "cpu", self->cpu_us);
     write_number(writer, "rss", self->rss_bytes);
+    write_number(writer, "pid", self->config.pid);
     writer_cstr(writer, "roles");
     writer_array(writer, ROLE_COUNT);
     for (uint32_t role = 0; role < ROLE_COUNT; role++)

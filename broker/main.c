@@ -248,6 +248,7 @@ static void start(struct process *self, const struct settings *settings, const c
     config.frontend = self->endpoints[SIDE_FRONTEND];
     config.backend = self->endpoints[SIDE_BACKEND];
     config.events = self->endpoints[SIDE_COUNT];
+    config.pid = (uint64_t)getpid();
     config.view_counter = (uint64_t)time(NULL);
     config.heartbeat_ms = (uint32_t)settings_u64(settings, "broker", "heartbeat_ms");
     config.lease_ms = (uint32_t)settings_u64(settings, "broker", "lease_ms");
