@@ -319,6 +319,7 @@ enum status fact_submit(struct fact *self, const struct fact_request *request, f
         .command = request->command,
         .flags = request->flags,
         .class = request->class,
+        .attempt = request->attempt <= INT8_MAX ? request->attempt : INT8_MAX,
         .role = (uint8_t)request->role,
         .method = request->method,
         .has_key = request->has_key,

@@ -67,6 +67,7 @@ struct fact_request {
     enum request_class class; /* under load the least important are refused first */
     uint16_t flags;           /* of enum flag: IDEMPOTENT, NO_CACHE ... */
     uint32_t timeout_ms;      /* its deadline, from now; at least 1 */
+    uint8_t attempt;          /* how often you have tried it before; 0: never */
     bool has_key;             /* key: hash for affinity */
     uint64_t key;
     struct bytes tenant, user;    /* absent: the handle's */

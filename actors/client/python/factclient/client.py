@@ -1,0 +1,343 @@
+"""Ask FACT from threads. A thread of the client's own moves bytes and keeps the connection."""
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, Iterator, TypeVar, cast
+
+import zmq
+
+from . import requests
+from .core import CALLS_MAX, Config, Core, Outcome, Peer, due_ms
+from .requests import Answer, How, Question
+from .status import Executed, Status
+from .transport import Transport, now_at
+from .turn import turn
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+ENDPOINT = "tcp://127.0.0.1:5550"
+T = TypeVar("T")
+
+
+class Call(Future[T], Generic[T]):
+    """A call under way: a future of ``concurrent.futures``, with `cancel` that tells the broker.
+
+    ``result()`` waits for its end, which its deadline brings at the latest, and returns the answer or
+    raises a `FactError`.
+    """
+
+    def __init__(self, client: Client, question: Question) -> None:
+        super().__init__()
+        self._client, self._question = client, question
+        self._number = 0
+        self.set_running_or_notify_cancel()
+
+    def cancel(self) -> bool:
+        """Withdraw it: it raises `Cancelled`.
+
+        Returns
+        -------
+        bool
+            False: it has ended.
+        """
+        return self._client._cancel(self._number)
+
+    def _end(self, outcome: Outcome) -> None:
+        try:
+            value = self._question.read(outcome)
+        except Exception as error:
+            self.set_exception(error)
+        else:
+            self.set_result(value)
+
+
+class Client:
+    """A connection to FACT, for any number of threads.
+
+    It connects and greets by itself, again and again; a call made meanwhile waits for that within
+    its deadline. Every call ends exactly once, by its deadline at the latest. Refusals that are worth
+    it are tried again (see docs/clients.md). As a context it is closed at the end. A child of
+    ``fork()`` makes a client of its own.
+
+    Parameters
+    ----------
+    endpoints : str, optional
+        Of brokers, with commas, at most 16. One is used at a time; if it is lost, silent or going
+        away, the next.
+    instance : str, optional
+        A name for people; at most 64 bytes.
+    tenant, user : str, optional
+        Of all calls: on whose behalf; at most 64 bytes.
+    calls_max : int, optional
+        Calls without an end, 1 to 4096; one more ends at once with BUSY_FULL.
+    retries : bool, optional
+        False: nothing is sent twice.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of its bounds; an endpoint is none.
+    """
+
+    def __init__(
+        self,
+        endpoints: str = ENDPOINT,
+        *,
+        instance: str = "",
+        tenant: str | None = None,
+        user: str | None = None,
+        calls_max: int = CALLS_MAX,
+        retries: bool = True,
+    ) -> None:
+        config = Config.of(
+            endpoints, instance=instance, tenant=tenant, user=user, calls_max=calls_max, retries=retries
+        )
+        self._core = Core(config, now_at())
+        self._lock = threading.RLock()  # of the core, and of what stands below
+        self._calls: dict[int, Call[Any]] = {}
+        self._closing = self._awake = False
+        self._changed = threading.Condition(self._lock)  # the peer's state
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+        self._transport = Transport()
+        try:
+            for endpoint in reversed(config.endpoints):  # each is tried; the first stays
+                self._transport.connect(endpoint)
+        except ValueError:
+            self._transport.close()
+            raise
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name="factclient", daemon=True)
+        self._thread.start()
+
+    # Asking
+
+    def call(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Answer:
+        """Run a tool, or get its answer from the cache; wait for it.
+
+        Parameters
+        ----------
+        tool : str
+            Its name.
+        arguments : dict, optional
+        **how
+            See `How`: ``timeout`` in seconds, ``idempotent``, ``no_cache`` ...
+
+        Returns
+        -------
+        Answer
+
+        Raises
+        ------
+        FactError
+            It was not served; by its family: `Busy`, `DeadlineExceeded`, `ToolFailed` ...
+        TypeError, ValueError
+            The arguments have no MessagePack, or one of `how` is out of its bounds.
+        """
+        return self.submit(tool, arguments, **how).result()
+
+    def submit(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Call[Answer]:
+        """Begin what `call` does, and do not wait.
+
+        Returns
+        -------
+        Call of Answer
+        """
+        return self._begin(requests.tool_call(tool, arguments, how))
+
+    def query(self, question: str, **how: Unpack[How]) -> Answer:
+        """Ask a question in words; wait for the answer.
+
+        Parameters
+        ----------
+        question : str
+            At most 10,000 characters.
+        **how
+            See `How`.
+
+        Returns
+        -------
+        Answer
+            With ``text``, a sentence; ``outcome`` may be no_data, with a ``reason``.
+
+        Raises
+        ------
+        FactError
+        """
+        return self.submit_query(question, **how).result()
+
+    def submit_query(self, question: str, **how: Unpack[How]) -> Call[Answer]:
+        """Begin what `query` does, and do not wait."""
+        return self._begin(requests.question(question, how))
+
+    def ask_broker(self, method: str, body: dict[str, Any] | None = None, **how: Unpack[How]) -> Any:
+        """Ask the broker itself: directory, statistics, status, events, instance.
+
+        Parameters
+        ----------
+        method : str
+        body : dict, optional
+            As docs/reference.md has it.
+        **how
+            See `How`; only ``timeout`` counts.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        FactError
+        """
+        return self._begin(requests.to_broker(method, body, how)).result()
+
+    def ping(self, **how: Unpack[How]) -> float:
+        """The way to the broker and back.
+
+        Returns
+        -------
+        float
+            Seconds.
+
+        Raises
+        ------
+        FactError
+        """
+        return cast(float, self._begin(requests.ping(how)).result())
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is submitted inside leaves together, in as few messages as the wire's bounds allow.
+
+        Other threads wait meanwhile: do nothing inside but submit.
+        """
+        with self._lock:
+            yield
+
+    # The connection
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end: a copy."""
+        with self._lock:
+            peer = self._core.peer
+            return Peer(
+                peer.endpoint, peer.state, peer.instance, peer.generation, peer.connections, peer.reason
+            )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Since its start: asked, answered, late_answers, timed_out, lost, cancelled, malformed, retried."""
+        with self._lock:
+            return dict(self._core.session.counts, retried=self._core.retried)
+
+    def wait_up(self, timeout: float = requests.TIMEOUT_S) -> bool:
+        """Wait until it is greeted.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        bool
+            False: not in time, or it is refused.
+        """
+        with self._lock:
+            self._changed.wait_for(lambda: self._core.peer.state != "connecting" or self._closing, timeout)
+            return self._core.peer.state == "up"
+
+    def close(self) -> None:
+        """Say goodbye; calls without an end raise `Cancelled`. May be called twice."""
+        with self._lock:
+            self._closing = True
+            self._wake()  # whoever has ended hears no bell
+        if os.getpid() == self._pid and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Its own
+
+    def _begin(self, question: Question) -> Call[Any]:
+        call: Call[Any] = Call(self, question)
+        with self._lock:
+            if self._closing or os.getpid() != self._pid:
+                raise RuntimeError("the client is closed, or of another process")
+            call._number = self._core.submit(question.request, now_at())
+            self._calls[call._number] = call
+            self._wake()
+        return call
+
+    def _cancel(self, number: int) -> bool:
+        with self._lock:
+            cancelled = self._core.cancel(number, now_at())
+            self._wake()
+        return cancelled
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._bell.send(b"!")
+
+    def _turn(self) -> tuple[list[tuple[Call[Any], Outcome]], bool]:
+        """With the lock: one turn, and which calls have ended."""
+        state = self._core.peer.state, self._core.peer.connections
+        if self._closing:
+            self._core.close(now_at())
+        ended, writing = turn(self._core, self._transport, self._transport.connect)
+        if state != (self._core.peer.state, self._core.peer.connections) or self._closing:
+            self._changed.notify_all()
+        return [(self._calls.pop(end.call), end.outcome) for end in ended], writing
+
+    def _wait(self, writing: bool) -> None:
+        transport = self._transport
+        poller = zmq.Poller()
+        poller.register(self._ear, zmq.POLLIN)
+        poller.register(transport.socket, zmq.POLLIN | (zmq.POLLOUT if writing else 0))
+        poller.register(transport.monitor, zmq.POLLIN)
+        with self._lock:
+            due_at = self._core.due_at()
+        poller.poll(due_ms(due_at, now_at()))
+
+    def _listen(self) -> None:
+        """With the lock: the bell has been heard."""
+        if self._awake:
+            self._ear.recv(64)
+            self._awake = False
+
+    def _loop(self) -> None:
+        writing, closing = True, False
+        while not closing:
+            self._wait(writing)
+            with self._lock:
+                self._listen()
+                closing = self._closing
+                ended, writing = self._turn()
+            for call, outcome in ended:  # without the lock: whoever is told may submit
+                call._end(outcome)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        finally:  # nobody waits for a thread that is gone, whatever ended it
+            with self._lock:
+                self._closing = self._awake = True
+                left, self._calls = list(self._calls.values()), {}
+                self._changed.notify_all()
+            for call in left:
+                call._end(Outcome(Status.CANCELLED, Executed.MAYBE, local=True, reason="the client has ended"))
+            self._transport.close()
+            self._bell.close()
+            self._ear.close()
