@@ -117,6 +117,10 @@
 #define FLOWS_MAX 1024u           /* requests one driver works on */
 #define FLOWS_BYTES_MAX 67108864u /* what it holds for all of them */
 
+/* What comes over HTTP. */
+#define SSE_EVENT_BYTES_MAX 1048576u /* an event of a stream, with the line that has not ended */
+#define MCP_NESTING_MAX 32u          /* containers inside each other, in a message of MCP */
+
 _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + ALONE_BYTES_MIN <= MESSAGE_BYTES_MAX,
                "what does not travel alone fits an empty buffer");
 _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + PAIR_BODY_BYTES_MAX <= FRAME_BYTES_MAX,
