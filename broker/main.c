@@ -306,10 +306,10 @@ static int serve(const struct settings *settings)
 int main(int argc, char **argv)
 {
     static const struct program_flag flags[] = {
-        {"--frontend", "broker.frontend", NULL, "EP where those who ask connect"},
-        {"--backend", "broker.backend", NULL, "EP where workers connect"},
-        {"--events", "broker.events", NULL, "EP where numbered events are published"},
-        {NULL, NULL, NULL, NULL}};
+        {"--frontend", "broker.frontend", NULL, "EP where those who ask connect", false},
+        {"--backend", "broker.backend", NULL, "EP where workers connect", false},
+        {"--events", "broker.events", NULL, "EP where numbered events are published", false},
+        {NULL, NULL, NULL, NULL, false}};
     static const struct program program = {.name = "fact-broker",
                                            .section = "broker",
                                            .summary = "admits, queues, dispatches",

@@ -113,6 +113,12 @@
 #define QUESTION_BYTES_MAX (4u * QUESTION_CHARACTERS_MAX)
 #define RESULT_BYTES_MAX 196608u /* a tool's data: one reply carries it and the rest */
 #define TOOL_ERRORS_MAX 32u      /* that a tool executor remembers */
+#define TOOLS_MAX 64u            /* of one tool executor, built in and of its plug-ins */
+#define TOOL_VERSION_BYTES_MAX 32u
+#define PLUGINS_MAX 16u /* of one tool executor */
+#define TOOL_DESCRIPTION_BYTES_MAX 4096u
+#define TOOL_SCHEMA_BYTES_MAX 16384u       /* of parameters or result, as MessagePack */
+#define TOOL_DEFINITIONS_BYTES_MAX 196608u /* of all together: one reply carries them */
 #define SOURCES_MAX 32u
 #define FLOWS_MAX 1024u           /* requests one driver works on */
 #define FLOWS_BYTES_MAX 67108864u /* what it holds for all of them */
@@ -136,6 +142,9 @@ _Static_assert(ARGUMENTS_MAX + (ARGUMENT_NESTING_MAX - 1) * ARGUMENT_PROPERTIES_
                    CANONICAL_PAIRS_MAX,
                "what may be sent is put in order");
 _Static_assert(DEFINITION_NESTING_MAX <= BODY_NESTING_MAX, "a definition fits a body");
+_Static_assert(TOOLS_MAX <= METHODS_MAX && TOOLS_MAX * 192u + 4096u <= CONTROL_BYTES_MAX,
+               "READY names every tool of an executor");
+_Static_assert(TOOL_DEFINITIONS_BYTES_MAX + 64u <= PAIR_BODY_BYTES_MAX, "so does a reply");
 _Static_assert(ARGUMENTS_BYTES_MAX + 8192u <= PAIR_BODY_BYTES_MAX,
                "a call with its arguments fits");
 

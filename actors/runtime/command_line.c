@@ -54,6 +54,21 @@ static bool assign(struct reading *self, const char *setting, const char *value)
     return settings_read_flag(self->settings, assignment, self->reason);
 }
 
+/* The flag's value; of a list, behind what flags before it gave. */
+static bool take_own(struct reading *self, const struct program_flag *flag, const char *value)
+{
+    char section[64], list[ASSIGNMENT_BYTES];
+    size_t end = strcspn(flag->setting, ".");
+    (void)snprintf(section, sizeof section, "%.*s", (int)end, flag->setting);
+    size_t row = option_find(section, flag->setting + end + 1);
+    if (!flag->is_list || settings_origin(self->settings, row) != ORIGIN_FLAG)
+        return assign(self, flag->setting, value);
+    int size = snprintf(list, sizeof list, "%s,%s", settings_value(self->settings, row), value);
+    if (size >= (int)sizeof list)
+        return option_fail(self->reason, "%s: too many", flag->name);
+    return assign(self, flag->setting, list);
+}
+
 static bool assign_own(struct reading *self, const char *key, const char *value)
 {
     char setting[128];
@@ -140,7 +155,7 @@ static int take_flag(struct reading *self, const char *argument, const char *nex
     value = value != NULL ? value : next;
     if (value == NULL)
         return option_fail(self->reason, "%.64s needs a value", argument);
-    bool good = own != NULL ? assign(self, own->setting, value) : common_flags[i].take(self, value);
+    bool good = own != NULL ? take_own(self, own, value) : common_flags[i].take(self, value);
     return good ? taken : 0;
 }
 

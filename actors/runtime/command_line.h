@@ -16,6 +16,7 @@ struct program_flag {
     const char *setting; /* broker.frontend */
     const char *value;   /* what it sets; NULL: it takes one, shown as doc's first word */
     const char *doc;     /* "EP where those who ask connect" */
+    bool is_list;        /* it may be repeated: the setting gets its values with commas */
 };
 
 struct program {

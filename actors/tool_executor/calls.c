@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#define OVERDUE_US (5 * US_PER_MS) /* after its deadline a tool may still end by itself */
+
 void calls_add(struct calls *self, struct execution *execution)
 {
     assert(self->count < self->max);
@@ -20,6 +22,7 @@ static void leave_state(struct calls *self, const struct execution *execution)
     row->waiting -= execution->state == EXECUTION_WAITING;
     row->running -= ran;
     self->running -= ran;
+    self->stuck -= execution->is_stuck;
 }
 
 void calls_remove(struct calls *self, struct execution *execution)
@@ -47,6 +50,32 @@ void calls_ask(struct calls *self, struct execution *execution)
 {
     leave_state(self, execution);
     execution->state = EXECUTION_ASKING;
+}
+
+void calls_stick(struct calls *self, struct execution *execution)
+{
+    assert(execution->state == EXECUTION_RUNNING);
+    assert(!execution->is_stuck);
+    execution->is_stuck = true;
+    self->stuck++;
+}
+
+int64_t execution_due_at(const struct execution *execution)
+{
+    if (execution->state == EXECUTION_ASKING || execution->is_stuck)
+        return INT64_MAX; /* it comes back by itself */
+    bool is_told = execution->is_overdue || execution->is_answered;
+    return is_told ? execution->deadline_at + OVERDUE_US : execution->deadline_at;
+}
+
+int64_t calls_due_at(const struct calls *self)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < self->count; i++) {
+        int64_t own = execution_due_at(self->list[i]);
+        due = own < due ? own : due;
+    }
+    return due;
 }
 
 /* One thread is left to other tools. */

@@ -13,8 +13,8 @@ struct calls {
     unsigned threads, max;                     /* that may run, and be held */
     struct execution *list[WORKER_CREDIT_MAX]; /* in no order */
     size_t count;
-    unsigned running;
-    uint64_t numbers; /* given, ever */
+    unsigned running, stuck; /* stuck ones run */
+    uint64_t numbers;        /* given, ever */
 };
 
 /* Hold one more, waiting, with a number of its own; asserts that there is room. */
@@ -26,6 +26,14 @@ void calls_remove(struct calls *self, struct execution *execution);
 /* It waits no more. */
 void calls_run(struct calls *self, struct execution *execution);
 void calls_ask(struct calls *self, struct execution *execution);
+
+/* It was to end, and does not: its thread is lost until it does. */
+void calls_stick(struct calls *self, struct execution *execution);
+
+/* When the next call wants attention: its time is over, or it was told to end and has not. Points
+ * in time (_at) as everywhere; INT64_MAX: none does. */
+int64_t calls_due_at(const struct calls *self);
+int64_t execution_due_at(const struct execution *execution);
 
 /* The one to run next; NULL: none waits that may. */
 struct execution *calls_next(const struct calls *self);

@@ -102,6 +102,7 @@ void execution_run(struct job *job, void *thread_state)
     char deps[TOOL_DEPS_BYTES_MAX];
     int64_t begun_at = sqlite_clock_us();
     struct tool_call call = {.thread = thread,
+                             .tool = self->tool,
                              .arguments = {self->arguments, self->arguments_size},
                              .budget = {begun_at + self->budget_us, &job->cancelled},
                              .number = self->number};

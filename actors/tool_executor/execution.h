@@ -16,6 +16,7 @@ struct execution {
     enum execution_state state;
     bool is_answered;    /* or needs no answer: what still comes is dropped */
     bool is_overdue;     /* cancelled because its time was over */
+    bool is_stuck;       /* it runs on, long after it was to end */
     uint64_t number;     /* of the calls of this process; the tag of its ask */
     int64_t deadline_at; /* of request or tool, the nearer; on the loop's clock */
     int64_t budget_us;   /* what was left of it when it was given to a thread */

@@ -13,12 +13,17 @@
 /* What a job thread has of its own. */
 struct tool_thread {
     struct sqlite *sqlite; /* NULL: no database is served */
-    char *data, *reply;    /* RESULT_BYTES_MAX and PAIR_BODY_BYTES_MAX bytes */
+    char *data, *reply;    /* RESULT_BYTES_MAX and PAIR_BODY_BYTES_MAX bytes; reply: for whoever
+                            * runs the tool, which may use it meanwhile */
+    void **plugins;        /* what each plug-in has on this thread, by its number; NULL: none is */
 };
+
+struct tool;
 
 /* One call, on the thread that runs it. */
 struct tool_call {
     struct tool_thread *thread;
+    const struct tool *tool;
     struct bytes arguments; /* a map */
     struct budget budget;
     uint64_t number; /* of the calls of this process, from 1 */

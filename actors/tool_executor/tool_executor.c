@@ -1,6 +1,7 @@
 /* tool_executor - runs tools, each call on a job thread under its deadline.
  *
- * Serves  every tool of tools.def as a method, by its name or its alias with a dot
+ * Serves  every tool of tools.def and of its plug-ins as a method, by its name or its alias with a
+ *         dot
  * Asks    the broker: statistics, for System_GetMetrics
  * Owns    the calls it holds (tool_executor.concurrency), what became of them, a connection to the
  *         database a thread
@@ -9,7 +10,9 @@
  *
  * Calls wait here, nearest deadline first, until a thread is free: then nothing waits in front of
  * the look for foreign changes, which has a thread in reserve. No tool takes all threads from the
- * others. Idempotency keys have no place yet: nothing here may not be run twice. */
+ * others. Idempotency keys have no place here: who may run a tool twice is
+ * decided before. A call that does not end keeps its thread; when all are lost so, the process
+ * gives up. */
 #include "actors/tool_executor/tool_executor.h"
 
 #include <assert.h>
@@ -18,31 +21,23 @@
 #include <string.h>
 
 #include "actors/runtime/command_line.h"
+#include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/settings.h"
 #include "actors/tool_executor/calls.h"
-#include "actors/tool_executor/database/watch.h"
-#include "protocol/key.h"
+#include "actors/tool_executor/look.h"
+#include "actors/tool_executor/plugins.h"
 
-#define OVERDUE_US                                                                                 \
-    (5 * US_PER_MS) /* how long after its deadline a tool may still end by itself                  \
-                     */
 #define RETRY_FULL_MS 20
-
-struct look {
-    struct job job; /* first */
-    struct watch *watch;
-    bool is_out, changed;
-    int64_t due_at;
-};
 
 struct tool_executor {
     struct tools *tools;
+    struct plugins plugins;
     struct tally tally;
     struct database database; /* path empty: none is served */
     struct look look;
-    uint64_t database_tag, changes;
-    int64_t look_every_us;
+    int64_t stuck_us;   /* how long all threads may be stuck */
+    int64_t give_up_at; /* INT64_MAX: some thread is not */
     struct calls calls;
     char *arguments; /* CANONICAL_BYTES_MAX: room to make them canonical in */
 };
@@ -101,6 +96,14 @@ static void show_fill(const struct tool_executor *self, struct context *context)
 {
     metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("tool_executor.concurrency"),
                 (double)self->calls.count / self->calls.max);
+}
+
+static void show_tools(const struct tool_executor *self, struct context *context)
+{
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("executor_tools"),
+                (double)self->tools->count / TOOLS_MAX);
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("executor_definitions"),
+                (double)self->tools->definitions_bytes / TOOL_DEFINITIONS_BYTES_MAX);
 }
 
 static void forget(struct tool_executor *self, struct context *context, struct execution *execution)
@@ -209,20 +212,21 @@ static enum status on_call(void *state, struct context *context, const struct re
 
 /* What comes back. */
 
-static void look_done(struct tool_executor *self, struct context *context)
+/* All threads are lost to calls that do not end: since when, so that somebody notices. */
+static void watch_stuck(struct tool_executor *self, struct context *context)
 {
-    self->look.is_out = false;
-    if (!self->look.changed)
-        return;
-    self->changes++;
-    context->invalidate(context, &self->database_tag, 1);
+    metrics_set(context->metrics, METRIC_TOOL_THREADS_STUCK, NO_LABELS, self->calls.stuck);
+    if (self->calls.stuck < self->calls.threads)
+        self->give_up_at = INT64_MAX;
+    else if (self->give_up_at == INT64_MAX)
+        self->give_up_at = context->now_at + self->stuck_us;
 }
 
 static void on_job_done(void *state, struct context *context, struct job *job)
 {
     struct tool_executor *self = state;
     if (job == &self->look.job) {
-        look_done(self, context);
+        look_done(&self->look, context);
         return;
     }
     struct execution *execution = (struct execution *)(void *)job;
@@ -234,6 +238,7 @@ static void on_job_done(void *state, struct context *context, struct job *job)
                     "the tool did not end within its time");
     answer(self, context, execution);
     forget(self, context, execution);
+    watch_stuck(self, context);
     start_waiting(self, context);
 }
 
@@ -275,23 +280,12 @@ static void on_cancel(void *state, struct context *context, const struct request
 
 /* Time. */
 
-/* When a call wants attention next. */
-static int64_t execution_due_at(const struct execution *execution)
-{
-    if (execution->state == EXECUTION_ASKING || execution->is_answered)
-        return INT64_MAX; /* it comes back by itself */
-    return execution->is_overdue ? execution->deadline_at + OVERDUE_US : execution->deadline_at;
-}
-
 static int64_t due_at(const void *state)
 {
     const struct tool_executor *self = state;
-    int64_t due = has_database(self) && !self->look.is_out ? self->look.due_at : INT64_MAX;
-    for (size_t i = 0; i < self->calls.count; i++) {
-        int64_t own = execution_due_at(self->calls.list[i]);
-        due = own < due ? own : due;
-    }
-    return due;
+    int64_t look = look_due_at(&self->look), calls = calls_due_at(&self->calls);
+    int64_t due = look < calls ? look : calls;
+    return self->give_up_at < due ? self->give_up_at : due;
 }
 
 /* A call whose time is over. What runs is told to end; if it does not, its asker does not wait. */
@@ -302,31 +296,23 @@ static void expire(struct tool_executor *self, struct context *context, struct e
         failure_set(&execution->failure, STATUS_DEADLINE_QUEUED, "DEADLINE",
                     "its time was over before it could begin");
         fail_and_forget(self, context, execution);
-    } else if (!execution->is_overdue) {
+        return;
+    }
+    if (!execution->is_overdue && !execution->is_answered) {
         execution->is_overdue = true;
         context->cancel_job(context, &execution->job);
-    } else {
+        return;
+    }
+    calls_stick(&self->calls, execution);
+    log_event(EVENT_TOOL_STUCK, log_text("tool", execution->tool->name),
+              log_u64("stuck", self->calls.stuck), log_u64("threads", self->calls.threads));
+    if (!execution->is_answered) {
         failure_set(&late, STATUS_DEADLINE_RUNNING, "DEADLINE",
                     "the tool did not end within its time");
         execution->is_answered = true;
         count_ended(self, context, execution->tool, &late, context->now_at - execution->begun_at);
         refuse(context, &execution->request, &late);
     }
-}
-
-static void look_run(struct job *job, void *thread_state)
-{
-    struct look *look = (struct look *)(void *)job;
-    (void)thread_state;
-    look->changed = watch_look(look->watch);
-}
-
-static void start_look(struct tool_executor *self, struct context *context)
-{
-    self->look.job = (struct job){.run = look_run, .deadline_at = INT64_MAX};
-    self->look.changed = false;
-    self->look.due_at = context->now_at + self->look_every_us;
-    self->look.is_out = context->start_job(context, &self->look.job) == STATUS_OK;
 }
 
 static void tick(void *state, struct context *context)
@@ -336,8 +322,12 @@ static void tick(void *state, struct context *context)
          i--) /* from the end: what is forgotten leaves a gap */
         if (execution_due_at(self->calls.list[i - 1]) <= context->now_at)
             expire(self, context, self->calls.list[i - 1]);
-    if (has_database(self) && !self->look.is_out && self->look.due_at <= context->now_at)
-        start_look(self, context);
+    look_tick(&self->look, context);
+    if (self->give_up_at <= context->now_at) {
+        context->give_up(context, "every thread has a call that does not end");
+        self->give_up_at = INT64_MAX;
+    }
+    watch_stuck(self, context);
     start_waiting(self, context);
 }
 
@@ -360,7 +350,8 @@ static enum status write_statistics(const struct tool_executor *self, struct wri
         .running = self->calls.running,
         .threads = self->calls.threads,
         .database = bytes_of(has_database(self) ? self->database.name : NULL),
-        .changes = self->changes,
+        .changes = self->look.changes,
+        .stuck = self->calls.stuck,
     };
     return tally_write(&self->tally, &statistics, writer);
 }
@@ -400,7 +391,8 @@ static bool read_settings(struct tool_executor *self, const struct settings *set
     if (self->calls.threads == JOB_THREADS_MAX)
         self->calls.threads--; /* one looks for changes */
     self->calls.max = (unsigned)settings_u64(settings, section, "concurrency");
-    self->look_every_us = (int64_t)settings_u64(settings, section, "watch_ms") * US_PER_MS;
+    self->stuck_us = (int64_t)settings_u64(settings, section, "stuck_ms") * US_PER_MS;
+    self->give_up_at = INT64_MAX;
     return true;
 }
 
@@ -408,19 +400,23 @@ static bool start_role(void *state, struct context *context, const struct settin
                        char *reason, size_t reason_size)
 {
     struct tool_executor *self = state;
-    char tag[DATABASE_NAME_BYTES_MAX + 4];
     if (!read_settings(self, settings, reason, reason_size))
         return false;
     self->tools = tools_new(settings_bool(settings, "tool_executor", "test_tools"));
+    if (!plugins_load(&self->plugins, settings_text(settings, "tool_executor", "plugins"),
+                      self->tools, reason, reason_size)) {
+        tools_destroy(&self->tools);
+        return false;
+    }
+    show_tools(self, context);
     self->tally.tools = self->tools;
     self->calls.tally = &self->tally;
     self->arguments = malloc(CANONICAL_BYTES_MAX);
     assert(self->arguments != NULL);
-    snprintf(tag, sizeof tag, "db:%s", self->database.name);
-    self->database_tag = key_tag('d', bytes_of(tag));
-    self->look.due_at = context->now_at; /* commits may have been missed: the first look says so */
     if (has_database(self))
-        self->look.watch = watch_new(&self->database);
+        look_open(&self->look, &self->database,
+                  (int64_t)settings_u64(settings, "tool_executor", "watch_ms") * US_PER_MS,
+                  context->now_at);
     return true;
 }
 
@@ -429,7 +425,7 @@ static void stop_role(void *state)
     struct tool_executor *self = state;
     while (self->calls.count > 0)
         calls_remove(&self->calls, self->calls.list[0]);
-    watch_destroy(&self->look.watch);
+    look_close(&self->look);
     tools_destroy(&self->tools);
     free(self->arguments);
 }
@@ -450,14 +446,16 @@ static uint32_t methods(void *state, struct writer *writer)
 static void *thread_start(void *state, unsigned index)
 {
     struct tool_executor *self = state;
-    (void)index;
-    return tool_thread_new(has_database(self) ? &self->database : NULL);
+    struct tool_thread *thread = tool_thread_new(has_database(self) ? &self->database : NULL);
+    thread->plugins = plugins_start_thread(&self->plugins, index);
+    return thread;
 }
 
 static void thread_stop(void *state, void *thread_state)
 {
+    struct tool_executor *self = state;
     struct tool_thread *thread = thread_state;
-    (void)state;
+    plugins_stop_thread(&self->plugins, thread->plugins);
     tool_thread_destroy(&thread);
 }
 
@@ -468,9 +466,13 @@ static unsigned thread_count(const void *state)
 }
 
 static const struct program_flag flags[] = {
-    {"--database", "tool_executor.database", NULL, "FILE the SQLite file to serve, read-only"},
-    {"--test-tools", "tool_executor.test_tools", "true", "offer the tools that only tests need"},
-    {NULL, NULL, NULL, NULL},
+    {"--database", "tool_executor.database", NULL, "FILE the SQLite file to serve, read-only",
+     false},
+    {"--plugin", "tool_executor.plugins", NULL, "FILE.so tools of your own; repeat it for each",
+     true},
+    {"--test-tools", "tool_executor.test_tools", "true", "offer the tools that only tests need",
+     false},
+    {NULL, NULL, NULL, NULL, false},
 };
 
 const struct actor_spec tool_executor_spec = {

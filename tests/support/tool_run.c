@@ -42,6 +42,7 @@ struct bytes tool_run_call_with(struct tool_run *self, const char *name, struct 
         return (struct bytes){NULL, 0};
     struct tool_call call = {
         .thread = self->thread,
+        .tool = tool,
         .arguments = writer_bytes(&canonical),
         .budget = {sqlite_clock_us() + TOOL_RUN_MS * US_PER_MS, &self->cancelled},
         .number = ++self->calls,

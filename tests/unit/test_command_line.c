@@ -7,14 +7,16 @@
 
 #include "actors/runtime/command_line.h"
 #include "actors/runtime/socket.h"
+#include "protocol/value.h"
 #include "tests/support/suite.h"
 
 #define ARGUMENTS_MAX_HERE 8
 
 static const struct program_flag flags[] = {
-    {"--endpoint", "cache_partition.endpoint", NULL, "EP where drivers connect"},
-    {"--test-tools", "tool_executor.test_tools", "true", "offer the tools of tests"},
-    {NULL, NULL, NULL, NULL},
+    {"--endpoint", "cache_partition.endpoint", NULL, "EP where drivers connect", false},
+    {"--plugin", "tool_executor.plugins", NULL, "FILE tools of tests", true},
+    {"--test-tools", "tool_executor.test_tools", "true", "offer the tools of tests", false},
+    {NULL, NULL, NULL, NULL, false},
 };
 static const struct program program = {.name = "fact-cache-partition",
                                        .section = "cache_partition",
@@ -43,6 +45,26 @@ static bool read_arguments(const char *const *arguments)
         argv[argc] = (char *)arguments[argc - 1];
     return command_line_read(&program, argc, argv, environment, settings, &code);
 }
+
+/* Each adds to those before it, and all of them count more than what stands elsewhere. */
+START_TEST(a_flag_of_a_list_may_be_repeated)
+{
+    char longest[4090], reason[SETTINGS_REASON_BYTES];
+    static const char *const one[] = {"--plugin", "a.so", NULL};
+    static const char *const more[] = {"--plugin=b.so", "--plugin", "/c.so", NULL};
+    const char *const too_many[] = {"--plugin", longest, "--plugin", longest, NULL};
+    ck_assert(
+        settings_read_yaml(settings, "y", bytes_of("tool_executor: {plugins: y.so}"), reason));
+    ck_assert(read_arguments(one));
+    ck_assert_str_eq(settings_text(settings, "tool_executor", "plugins"), "a.so");
+    ck_assert(read_arguments(more));
+    ck_assert_str_eq(settings_text(settings, "tool_executor", "plugins"), "a.so,b.so,/c.so");
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    ck_assert(!read_arguments(too_many));
+    ck_assert_int_eq(code, EX_USAGE);
+}
+END_TEST
 
 START_TEST(flags_are_settings)
 {
@@ -147,6 +169,7 @@ static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, flags_are_settings);
+    tcase_add_test(tcase, a_flag_of_a_list_may_be_repeated);
     tcase_add_test(tcase, brokers_gather);
     tcase_add_loop_test(tcase, a_bad_start_ends_with_the_code_of_its_kind, 0, COUNT_OF(bad));
     tcase_add_loop_test(tcase, only_what_stays_on_the_host_is_local, 0, COUNT_OF(endpoints));

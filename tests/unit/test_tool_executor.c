@@ -360,6 +360,41 @@ START_TEST(a_call_that_does_not_end_is_answered_all_the_same)
 }
 END_TEST
 
+/* With every thread lost it serves nobody any more. */
+START_TEST(when_no_call_ends_any_more_it_gives_up)
+{
+    serve_nothing("tool_executor.threads=2", "tool_executor.stuck_ms=3s");
+    (void)ask_within("Test_Unreliable", "{\"mode\": \"hang\"}", 200);
+    uint64_t withdrawn = ask_within("Math_Calculator", "{\"expression\": \"1\"}", 300);
+    record_cancel(record, withdrawn);
+    record_step(record, 210 * MS);
+    ck_assert_uint_eq(statistics().stuck, 1);
+    record_step(record, 5000 * MS - 210 * MS); /* the other might serve yet */
+    ck_assert_uint_eq(statistics().stuck, 2);
+    ck_assert_ptr_nonnull(record->gave_up);
+    record->gave_up = NULL;
+    finish(1);
+    ck_assert_uint_eq(statistics().stuck, 1);
+    record_step(record, 60000 * MS);
+    ck_assert_ptr_null(record->gave_up);
+    finish(0);
+    ck_assert_uint_eq(statistics().stuck, 0);
+}
+END_TEST
+
+START_TEST(threads_that_come_back_in_time_are_no_reason_to_give_up)
+{
+    serve_nothing("tool_executor.threads=1", "tool_executor.stuck_ms=3s");
+    for (int i = 0; i < 3; i++) {
+        (void)ask_within("Test_Unreliable", "{\"mode\": \"hang\"}", 200);
+        record_step(record, 3000 * MS);
+        ck_assert_uint_eq(statistics().stuck, 1);
+        finish(0);
+    }
+    ck_assert_ptr_null(record->gave_up);
+}
+END_TEST
+
 START_TEST(the_tool_s_own_time_is_a_deadline_too)
 {
     serve_nothing("tool_executor.threads=1", NULL);
@@ -728,6 +763,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_call_whose_time_is_over_is_ended);
     tcase_add_test(tcase, sql_that_is_ended_was_too_late);
     tcase_add_test(tcase, a_call_that_does_not_end_is_answered_all_the_same);
+    tcase_add_test(tcase, when_no_call_ends_any_more_it_gives_up);
+    tcase_add_test(tcase, threads_that_come_back_in_time_are_no_reason_to_give_up);
     tcase_add_test(tcase, the_tool_s_own_time_is_a_deadline_too);
     tcase_add_test(tcase, endless_sql_ends_by_what_was_left_of_its_time);
     tcase_add_test(tcase, what_is_withdrawn_gives_its_place_back);

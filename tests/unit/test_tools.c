@@ -1,6 +1,7 @@
 /* test_tools - each row of tools.def is sound and documented; each tool keeps its promises on a
  * database that is known, on one that is not, and on none. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -143,6 +144,67 @@ START_TEST(definitions_are_told_whole_or_one_by_one)
     ck_assert_uint_eq(values_count(all.tools), 0);
     writer_init(&writer, bytes, 100);
     ck_assert_int_eq(tools_write(tools, (struct bytes){NULL, 0}, &writer), STATUS_TOO_LARGE);
+    tools_destroy(&tools);
+}
+END_TEST
+
+/* Rows that are added. */
+
+#define OBJECT "{\"type\": \"object\"}"
+static const struct tool sound = {.name = "Text_Count",
+                                  .version = "1.0.0",
+                                  .description = "Counts.",
+                                  .scope = "public",
+                                  .timeout_ms = 1000,
+                                  .concurrency = 1,
+                                  .parameters_text = OBJECT,
+                                  .result_text = OBJECT};
+
+START_TEST(there_is_room_for_so_many_tools)
+{
+    static char names[TOOLS_MAX + 1][METHOD_BYTES_MAX];
+    char reason[TOOL_REASON_BYTES];
+    struct tools *tools = tools_new(true);
+    struct tool row = sound;
+    for (size_t i = tools->count; i <= TOOLS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "Text_Count%zu", i);
+        row.name = names[i];
+        ck_assert_int_eq(tools_add(tools, &row, reason), i < TOOLS_MAX);
+    }
+    ck_assert_uint_eq(tools->count, TOOLS_MAX);
+    ck_assert_str_eq(reason, "Text_Count64: there are 64 tools already, and no more can be");
+    tools_destroy(&tools);
+}
+END_TEST
+
+/* Definitions as large as may be, until no more fit; those that are in can still be told. */
+START_TEST(there_is_room_for_so_many_bytes_of_definitions)
+{
+    static char bytes[PAIR_BODY_BYTES_MAX], description[TOOL_DESCRIPTION_BYTES_MAX + 1];
+    static const char head[] = "{\"type\": \"object\", \"title\": \"";
+    static char schema[TOOL_SCHEMA_BYTES_MAX - 64], names[TOOLS_MAX][METHOD_BYTES_MAX];
+    char reason[TOOL_REASON_BYTES];
+    struct tools *tools = tools_new(true);
+    struct tool row = sound;
+    struct writer writer;
+    memset(description, 'd', TOOL_DESCRIPTION_BYTES_MAX);
+    memset(schema, 'x', sizeof schema - 1);
+    memcpy(schema, head, sizeof head - 1);
+    memcpy(schema + sizeof schema - 3, "\"}", 3);
+    row.description = description;
+    row.parameters_text = row.result_text = schema;
+    do {
+        row.name = names[tools->count];
+        snprintf(names[tools->count], METHOD_BYTES_MAX, "Text_Count%zu", tools->count);
+    } while (tools_add(tools, &row, reason));
+    ck_assert_ptr_nonnull(strstr(reason, "all definitions together are larger than 196608 bytes"));
+    ck_assert_uint_gt(tools->definitions_bytes, TOOL_DEFINITIONS_BYTES_MAX - 40000);
+    row.description = "Small.";
+    row.parameters_text = row.result_text = OBJECT;
+    ck_assert_msg(tools_add(tools, &row, reason), "%s",
+                  reason); /* what was refused left no trace */
+    writer_init(&writer, bytes, sizeof bytes);
+    ck_assert_int_eq(tools_write(tools, (struct bytes){NULL, 0}, &writer), STATUS_OK);
     tools_destroy(&tools);
 }
 END_TEST
@@ -461,6 +523,8 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, a_schema_has_its_hash, 0, sizeof hashes / sizeof hashes[0]);
     tcase_add_test(tcase, a_tool_is_found_by_its_name_and_its_alias);
     tcase_add_test(tcase, definitions_are_told_whole_or_one_by_one);
+    tcase_add_test(tcase, there_is_room_for_so_many_tools);
+    tcase_add_test(tcase, there_is_room_for_so_many_bytes_of_definitions);
     tcase_add_loop_test(tcase, bad_arguments_name_their_field, 0,
                         sizeof refused / sizeof refused[0]);
     tcase_add_test(tcase, a_query_answers_as_promised);
