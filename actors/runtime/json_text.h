@@ -1,7 +1,9 @@
-/* json_text - JSON text as MessagePack. Integers of 64 bits stay integers; keys keep their order.
- */
+/* json_text - JSON text as MessagePack, and back. Integers of 64 bits stay integers; keys keep
+ * their order. */
 #ifndef ACTORS_RUNTIME_JSON_TEXT_H
 #define ACTORS_RUNTIME_JSON_TEXT_H
+
+#include <stdio.h>
 
 #include "protocol/value.h"
 
@@ -20,5 +22,12 @@ struct json_fault {
  * returns      false: ret_fault is written */
 bool json_text_read(struct bytes text, unsigned nesting_max, struct writer *out,
                     struct json_fault *ret_fault);
+
+/* Write one value as JSON, on one line. A float that is whole keeps its ".0".
+ *
+ * value    checked, at most BODY_NESTING_MAX deep
+ * returns  false: there is something in it that JSON cannot say (bytes, extensions, keys that are
+ * no text, text that is not UTF-8, NaN, infinity), and what was written is no use */
+bool json_text_write(struct bytes value, FILE *out);
 
 #endif
