@@ -216,6 +216,7 @@ static struct ask *ask_new(json_t *line)
 static void do_open(json_t *line)
 {
     struct fact_options options = {.endpoints = text_of(line, "endpoints")};
+    fact_destroy(&fact);
     fact = fact_open(&options);
     retries = !json_is_false(json_object_get(line, "retries"));
     say(json_pack("{s:b}", "opened", fact != NULL));

@@ -1,5 +1,6 @@
 """The Python clients behind the protocol of tests/system/52_behaviours: `adapter_python.py threads`,
 or `asyncio`."""
+
 import asyncio
 import base64
 import json
@@ -24,7 +25,9 @@ def say(**line):
 
 def value_of(value):
     if isinstance(value, factclient.Answer):
-        value = {name: getattr(value, name) for name in ("outcome", "value", "text", "reason", "cache")}
+        value = {
+            name: getattr(value, name) for name in ("outcome", "value", "text", "reason", "cache")
+        }
     return base64.b64encode(msgpack.packb(value)).decode("ascii")
 
 
@@ -34,18 +37,36 @@ def tell(id, value=None, error=None):
         error = factclient.Cancelled(Status.CANCELLED, local=True)
     if error is None:
         attempts = value.reply.attempts if isinstance(value, factclient.Answer) else 1
-        say(id=id, status="OK", executed="yes", local=False, attempts=attempts, value=value_of(value))
+        say(
+            id=id,
+            status="OK",
+            executed="yes",
+            local=False,
+            attempts=attempts,
+            value=value_of(value),
+        )
     elif isinstance(error, FactError):
-        say(id=id, status=error.status.name, executed=Executed(error.executed).name.lower(),
-            code=error.code, message=error.message, field=error.field, local=error.local,
-            retry_after_ms=error.retry_after_ms, may_retry=error.may_retry, attempts=error.attempts)
+        say(
+            id=id,
+            status=error.status.name,
+            executed=Executed(error.executed).name.lower(),
+            code=error.code,
+            message=error.message,
+            field=error.field,
+            local=error.local,
+            retry_after_ms=error.retry_after_ms,
+            may_retry=error.may_retry,
+            attempts=error.attempts,
+        )
     else:
         say(id=id, status="RAISED", message=repr(error))
 
 
 def how(line):
     """The keywords of a call."""
-    return dict({name: line[name] for name in FIELDS if name in line}, timeout=line["timeout_ms"] / 1000)
+    return dict(
+        {name: line[name] for name in FIELDS if name in line}, timeout=line["timeout_ms"] / 1000
+    )
 
 
 def body_of(line):
@@ -63,6 +84,7 @@ class Threads:
     calls = {}
 
     def open(self, line):
+        self.close(line)
         self.client = factclient.Client(line["endpoints"], retries=line.get("retries", True))
         say(opened=True)
 
@@ -74,14 +96,25 @@ class Threads:
     def begin(self, line):
         client, id, kind = self.client, line["id"], line["kind"]
         if kind == "broker":
-            threading.Thread(target=self.wait, args=(id, lambda: client.ask_broker(
-                line["method"], body_of(line), timeout=line["timeout_ms"] / 1000))).start()
+            threading.Thread(
+                target=self.wait,
+                args=(
+                    id,
+                    lambda: client.ask_broker(
+                        line["method"], body_of(line), timeout=line["timeout_ms"] / 1000
+                    ),
+                ),
+            ).start()
         elif kind == "ping":
-            threading.Thread(target=self.wait, args=(id, lambda: client.ping(
-                timeout=line["timeout_ms"] / 1000))).start()
+            threading.Thread(
+                target=self.wait, args=(id, lambda: client.ping(timeout=line["timeout_ms"] / 1000))
+            ).start()
         else:
-            call = (client.submit_query(body_of(line), **how(line)) if kind == "query"
-                    else client.submit(line["method"], body_of(line), **how(line)))
+            call = (
+                client.submit_query(body_of(line), **how(line))
+                if kind == "query"
+                else client.submit(line["method"], body_of(line), **how(line))
+            )
             self.calls[id] = call
             call.add_done_callback(lambda call: self.done(id, call))
 
@@ -128,13 +161,16 @@ class Loop:
         self.calls = {}
 
     async def open(self, line):
+        await self.close(line)
         self.client = factclient.aio.Client(line["endpoints"], retries=line.get("retries", True))
         say(opened=True)
 
     def ask(self, line):
         client, kind = self.client, line["kind"]
         if kind == "broker":
-            return client.ask_broker(line["method"], body_of(line), timeout=line["timeout_ms"] / 1000)
+            return client.ask_broker(
+                line["method"], body_of(line), timeout=line["timeout_ms"] / 1000
+            )
         if kind == "ping":
             return client.ping(timeout=line["timeout_ms"] / 1000)
         if kind == "query":

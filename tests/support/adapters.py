@@ -1,5 +1,6 @@
 """Clients of every language, behind one little protocol of JSON lines: it stands at the top of
 tests/system/52_behaviours."""
+
 import base64
 import json
 import queue
@@ -47,8 +48,9 @@ class Adapter:
     """One client in a process of its own."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         self.outcomes, self.unasked, self.begun_at = {}, [], {}
         self._answers, self._errors, self.next_id = queue.Queue(), [], 1
         for target in (self._read, self._read_errors):
@@ -140,4 +142,6 @@ class Adapter:
 
 def call(arguments=None, method="Scripted_Tool", timeout_ms=5000, kind="call", **fields):
     """A call of a tool, for submit()."""
-    return dict(fields, kind=kind, method=method, body=packed(arguments or {}), timeout_ms=timeout_ms)
+    return dict(
+        fields, kind=kind, method=method, body=packed(arguments or {}), timeout_ms=timeout_ms
+    )

@@ -1,4 +1,5 @@
 """factclient as a stranger has it: installed from the tree by pip, in an environment of its own."""
+
 import os
 import subprocess
 import sys

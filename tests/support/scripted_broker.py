@@ -3,14 +3,27 @@
 It shares no code with the servers nor with the clients. It greets and beats by itself unless it is
 told not to; nothing happens but in serve().
 """
+
 import random
 import time
 
 import msgpack
 import zmq
 
-from wire import (CREDIT, DISCONNECT, HEARTBEAT, HELLO, OK, QUERY, REPLY, REQUEST, WELCOME, answering,
-                  asking, pairs)
+from wire import (
+    CREDIT,
+    DISCONNECT,
+    HEARTBEAT,
+    HELLO,
+    OK,
+    QUERY,
+    REPLY,
+    REQUEST,
+    WELCOME,
+    answering,
+    asking,
+    pairs,
+)
 
 ANSWER = {"outcome": "ok", "value": None, "cache": {"status": "miss"}}
 
@@ -45,8 +58,17 @@ class ScriptedBroker:
 
     context = zmq.Context()
 
-    def __init__(self, answer=None, endpoint="tcp://127.0.0.1:0", credit=4096, heartbeat_ms=1000,
-                 dead_ms=20000, welcomes=True, beats=True, on_hello=None):
+    def __init__(
+        self,
+        answer=None,
+        endpoint="tcp://127.0.0.1:0",
+        credit=4096,
+        heartbeat_ms=1000,
+        dead_ms=20000,
+        welcomes=True,
+        beats=True,
+        on_hello=None,
+    ):
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.linger = 0
         self._bind(endpoint)
@@ -73,9 +95,17 @@ class ScriptedBroker:
         self.socket.send_multipart([peer, b"".join(encoded)])
 
     def welcome(self, peer):
-        body = {"instance": "scripted", "generation": self.generation, "heartbeat_ms": self.heartbeat_ms,
-                "dead_ms": self.dead_ms, "lease_ms": 30000, "body_max": 8388608, "message_max": 65536,
-                "protocol": 1, "brokers": []}
+        body = {
+            "instance": "scripted",
+            "generation": self.generation,
+            "heartbeat_ms": self.heartbeat_ms,
+            "dead_ms": self.dead_ms,
+            "lease_ms": 30000,
+            "body_max": 8388608,
+            "message_max": 65536,
+            "protocol": 1,
+            "brokers": [],
+        }
         self.send(peer, answering(WELCOME, 0, OK, body, credit=self.credit))
 
     def grant(self, peer, credit):

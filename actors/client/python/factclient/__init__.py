@@ -2,6 +2,7 @@
 
 `Client` is for threads, `factclient.aio.Client` for asyncio, `factclient.worker` for tools.
 """
+
 from .client import Call, Client
 from .core import Outcome, Peer
 from .errors import (

@@ -1,4 +1,5 @@
 """Ask FACT from asyncio. The client belongs to the event loop it is made in."""
+
 from __future__ import annotations
 
 import asyncio
@@ -65,7 +66,12 @@ class Client:
         retries: bool = True,
     ) -> None:
         config = Config.of(
-            endpoints, instance=instance, tenant=tenant, user=user, calls_max=calls_max, retries=retries
+            endpoints,
+            instance=instance,
+            tenant=tenant,
+            user=user,
+            calls_max=calls_max,
+            retries=retries,
         )
         self._loop = asyncio.get_running_loop()
         self._core = Core(config, now_at())
@@ -87,7 +93,9 @@ class Client:
 
     # Asking
 
-    async def call(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Answer:
+    async def call(
+        self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Answer:
         """Run a tool, or get its answer from the cache.
 
         Parameters
@@ -111,7 +119,9 @@ class Client:
         """
         return cast(Answer, await self.submit(tool, arguments, **how))
 
-    def submit(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Call:
+    def submit(
+        self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Call:
         """Begin what `call` does.
 
         Returns
@@ -146,7 +156,9 @@ class Client:
         """Begin what `query` does."""
         return self._begin(requests.question(question, how))
 
-    async def ask_broker(self, method: str, body: dict[str, Any] | None = None, **how: Unpack[How]) -> Any:
+    async def ask_broker(
+        self, method: str, body: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Any:
         """Ask the broker itself: directory, statistics, status, events, instance.
 
         Parameters
@@ -207,7 +219,9 @@ class Client:
             False: not in time, or it is refused.
         """
         until = self._loop.time() + timeout
-        while self._core.peer.state == "connecting" and not self._closed and self._loop.time() < until:
+        while (
+            self._core.peer.state == "connecting" and not self._closed and self._loop.time() < until
+        ):
             try:
                 await asyncio.wait_for(self._changed.wait(), until - self._loop.time())
             except asyncio.TimeoutError:
@@ -226,7 +240,9 @@ class Client:
             if handle is not None:
                 handle.cancel()
         self._transport.disconnect()
-        await self._loop.run_in_executor(None, self._transport.close)  # waits for the goodbye to leave
+        await self._loop.run_in_executor(
+            None, self._transport.close
+        )  # waits for the goodbye to leave
 
     async def __aenter__(self) -> Client:
         return self

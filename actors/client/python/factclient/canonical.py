@@ -4,6 +4,7 @@ Map keys are unique text, sorted by their bytes; everything is in its shortest f
 whole, up to 2^53, are integers; other floats have 64 bits. NaN, infinity, bytes and extensions are
 refused.
 """
+
 from __future__ import annotations
 
 import math

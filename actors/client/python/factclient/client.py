@@ -1,4 +1,5 @@
 """Ask FACT from threads. A thread of the client's own moves bytes and keeps the connection."""
+
 from __future__ import annotations
 
 import os
@@ -95,7 +96,12 @@ class Client:
         retries: bool = True,
     ) -> None:
         config = Config.of(
-            endpoints, instance=instance, tenant=tenant, user=user, calls_max=calls_max, retries=retries
+            endpoints,
+            instance=instance,
+            tenant=tenant,
+            user=user,
+            calls_max=calls_max,
+            retries=retries,
         )
         self._core = Core(config, now_at())
         self._lock = threading.RLock()  # of the core, and of what stands below
@@ -118,7 +124,9 @@ class Client:
 
     # Asking
 
-    def call(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Answer:
+    def call(
+        self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Answer:
         """Run a tool, or get its answer from the cache; wait for it.
 
         Parameters
@@ -142,7 +150,9 @@ class Client:
         """
         return self.submit(tool, arguments, **how).result()
 
-    def submit(self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]) -> Call[Answer]:
+    def submit(
+        self, tool: str, arguments: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Call[Answer]:
         """Begin what `call` does, and do not wait.
 
         Returns
@@ -176,7 +186,9 @@ class Client:
         """Begin what `query` does, and do not wait."""
         return self._begin(requests.question(question, how))
 
-    def ask_broker(self, method: str, body: dict[str, Any] | None = None, **how: Unpack[How]) -> Any:
+    def ask_broker(
+        self, method: str, body: dict[str, Any] | None = None, **how: Unpack[How]
+    ) -> Any:
         """Ask the broker itself: directory, statistics, status, events, instance.
 
         Parameters
@@ -228,7 +240,12 @@ class Client:
         with self._lock:
             peer = self._core.peer
             return Peer(
-                peer.endpoint, peer.state, peer.instance, peer.generation, peer.connections, peer.reason
+                peer.endpoint,
+                peer.state,
+                peer.instance,
+                peer.generation,
+                peer.connections,
+                peer.reason,
             )
 
     @property
@@ -251,7 +268,9 @@ class Client:
             False: not in time, or it is refused.
         """
         with self._lock:
-            self._changed.wait_for(lambda: self._core.peer.state != "connecting" or self._closing, timeout)
+            self._changed.wait_for(
+                lambda: self._core.peer.state != "connecting" or self._closing, timeout
+            )
             return self._core.peer.state == "up"
 
     def close(self) -> None:
@@ -337,7 +356,11 @@ class Client:
                 left, self._calls = list(self._calls.values()), {}
                 self._changed.notify_all()
             for call in left:
-                call._end(Outcome(Status.CANCELLED, Executed.MAYBE, local=True, reason="the client has ended"))
+                call._end(
+                    Outcome(
+                        Status.CANCELLED, Executed.MAYBE, local=True, reason="the client has ended"
+                    )
+                )
             self._transport.close()
             self._bell.close()
             self._ear.close()

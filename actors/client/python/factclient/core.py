@@ -4,6 +4,7 @@ Every call that was submitted ends exactly once, within its deadline: with a rep
 made here. What may be tried again is, as `retry` says. Of several endpoints one is used at a time;
 if it is lost, silent or draining, the next.
 """
+
 from __future__ import annotations
 
 import heapq
@@ -39,6 +40,7 @@ class Request:
 
     @property
     def idempotent(self) -> bool:
+        """Doing it twice does no harm; the broker's own answers never do."""
         return self.header.command != wire.REQUEST or bool(self.header.flags & wire.IDEMPOTENT)
 
 
@@ -212,7 +214,9 @@ class Core:
         self._leave_at: int | None = None
         self._calls: dict[int, Call] = {}
         self._next = 1
-        self._again: list[tuple[int, int]] = []  # heap of (time, call) that wait for another attempt
+        self._again: list[
+            tuple[int, int]
+        ] = []  # heap of (time, call) that wait for another attempt
         self._budget = Budget(now_at)
         self._chance = Random(config.seed)
         self._events: list[Ended | Connect] = []
@@ -266,7 +270,9 @@ class Core:
         full = len(self._calls) >= self.config.calls_max
         self._calls[number] = call
         if full:
-            self._end(number, Status.BUSY_FULL, Executed.NO, now_at, "calls_max calls are without an end")
+            self._end(
+                number, Status.BUSY_FULL, Executed.NO, now_at, "calls_max calls are without an end"
+            )
         else:
             self._ask(number, now_at)
         return number
@@ -304,7 +310,9 @@ class Core:
         for number in list(self._calls):
             self.session.cancel(number)
             self._end(number, Status.CANCELLED, Executed.MAYBE, now_at, "the client was closed")
-        self.session.say(self.session.connection, wire.Header(wire.DISCONNECT, status=Status.CANCELLED))
+        self.session.say(
+            self.session.connection, wire.Header(wire.DISCONNECT, status=Status.CANCELLED)
+        )
 
     # Its own
 
@@ -318,7 +326,9 @@ class Core:
         elif status is not Status.OK:
             self._end(number, status, Executed.NO, now_at)
 
-    def _end(self, number: int, status: Status, executed: Executed, now_at: int, reason: str = "") -> None:
+    def _end(
+        self, number: int, status: Status, executed: Executed, now_at: int, reason: str = ""
+    ) -> None:
         """An end that is made here."""
         call = self._calls.pop(number)
         self._events.append(Ended(number, Outcome(
@@ -380,7 +390,12 @@ class Core:
         if not (self.config.retries and call.request.retries) or self.session.refused:
             return False
         wait = wait_us(
-            status, executed, event.header.retry_after_ms, call.request.idempotent, call.attempts, self._chance
+            status,
+            executed,
+            event.header.retry_after_ms,
+            call.request.idempotent,
+            call.attempts,
+            self._chance,
         )
         if wait is None or now_at + wait + 1000 > call.deadline_at:
             return False

@@ -1,4 +1,5 @@
 """What a call that was not served raises: one class for each family of statuses."""
+
 from __future__ import annotations
 
 from .status import Executed, Status, may_retry
@@ -60,7 +61,9 @@ class FactError(Exception):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        text = self.status.name if self.code == self.status.name else f"{self.status.name} {self.code}"
+        text = (
+            self.status.name if self.code == self.status.name else f"{self.status.name} {self.code}"
+        )
         text += f": {self.message}"
         for name in ("field", "hint", "error_id"):
             if getattr(self, name):

@@ -1,4 +1,5 @@
 """What may be asked, and what comes back; shared by the client for threads and that for asyncio."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -112,7 +113,14 @@ def answer_of(outcome: Outcome) -> Answer:
             Status.INTERNAL, code="BAD_ANSWER", message="the answer is none", executed=Executed.YES,
             idempotent=outcome.idempotent, attempts=outcome.attempts,
         )  # fmt: skip
-    kinds = {"text": str, "reason": str, "detail": dict, "sources": list, "as_of": int, "cache": dict}
+    kinds = {
+        "text": str,
+        "reason": str,
+        "detail": dict,
+        "sources": list,
+        "as_of": int,
+        "cache": dict,
+    }
     kinds.update({"degraded": list, "timings": dict})
     known = {name: body[name] for name, kind in kinds.items() if type(body.get(name)) is kind}
     return Answer(body["outcome"], body.get("value"), reply=outcome, **known)
@@ -147,7 +155,11 @@ def _header(command: int, role: int, method: str, how: How) -> wire.Header:
     )  # fmt: skip
     if how.get("user") is not None:
         header.extension = {"user": how["user"]}
-    if not method or not 0 <= header.importance <= 3 or len(how.get("user", "").encode()) > wire.NAME_BYTES_MAX:
+    if (
+        not method
+        or not 0 <= header.importance <= 3
+        or len(how.get("user", "").encode()) > wire.NAME_BYTES_MAX
+    ):
         raise ValueError("a method is needed, an importance of 0 to 3, a user of at most 64 bytes")
     wire.encode_header(header)  # so that what is wrong is said to the caller, at once
     return header
@@ -171,7 +183,9 @@ def question(text: str, how: How) -> Question:
     """A question in words; it changes nothing, so it may be asked twice."""
     body = {"question": text, "options": how.get("options") or {}}
     how = {"idempotent": True, **how}
-    return Question(_request(_header(wire.REQUEST, wire.DRIVER, "query", how), body, how), answer_of)
+    return Question(
+        _request(_header(wire.REQUEST, wire.DRIVER, "query", how), body, how), answer_of
+    )
 
 
 def to_broker(method: str, body: dict[str, Any] | None, how: How) -> Question:

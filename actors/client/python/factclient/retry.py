@@ -4,6 +4,7 @@ At most three attempts; only what the table of statuses allows; spread by chance
 were refused together do not come back together; and within a budget, so that those who come back
 do not make an overload worse.
 """
+
 from __future__ import annotations
 
 from random import Random
@@ -12,33 +13,39 @@ from .status import Executed, Retry, Status, may_retry
 
 ATTEMPTS_MAX = 3
 BACKOFF_US = 50_000  # chance between 0 and this; twice as much each time
-BUDGET_PART = 0.1  # of the requests
-BUDGET_PER_S = 10.0  # and so many
-BUDGET_MAX = 100.0  # what quiet times may save up
+BUDGET_PART = 10  # one attempt for so many requests ...
+BUDGET_PER_S = 10  # ... and so many a second
+BUDGET_MAX = 100  # what quiet times may save up
+_ONE = 1_000_000  # an attempt, so that a microsecond earns a whole number
 
 
 class Budget:
     """How many calls may be tried again: a tenth of the requests, and 10 a second."""
 
     def __init__(self, now_at: int) -> None:
-        self._tokens, self._at = BUDGET_PER_S, now_at
+        self._saved, self._at = BUDGET_PER_S * _ONE, now_at
 
     def earn(self) -> None:
         """A request was made."""
-        self._tokens = min(self._tokens + BUDGET_PART, BUDGET_MAX)
+        self._saved = min(self._saved + _ONE // BUDGET_PART, BUDGET_MAX * _ONE)
 
     def spend(self, now_at: int) -> bool:
         """Try one again; False: not now."""
-        self._tokens = min(self._tokens + BUDGET_PER_S * (now_at - self._at) / 1e6, BUDGET_MAX)
+        self._saved = min(self._saved + BUDGET_PER_S * (now_at - self._at), BUDGET_MAX * _ONE)
         self._at = now_at
-        if self._tokens < 1:
+        if self._saved < _ONE:
             return False
-        self._tokens -= 1
+        self._saved -= _ONE
         return True
 
 
 def wait_us(
-    status: Status, executed: Executed, retry_after_ms: int, idempotent: bool, attempts: int, chance: Random
+    status: Status,
+    executed: Executed,
+    retry_after_ms: int,
+    idempotent: bool,
+    attempts: int,
+    chance: Random,
 ) -> int | None:
     """How long to wait before the next attempt.
 

@@ -4,12 +4,13 @@ It greets and says READY, beats, keeps to the credit it was given and gives its 
 asked and ends each question exactly once, notices silence, and packs what is ready together. A point
 in time (``_at``, ``now_at``) is monotonic microseconds. The same rules as ``protocol/session.h``.
 """
+
 from __future__ import annotations
 
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 import msgpack
 
@@ -105,6 +106,11 @@ class Session:
         The other side is told a deadline so much nearer, a tenth of it at most: so its own word
         arrives before ours is due.
     now_at : int
+
+    Attributes
+    ----------
+    heartbeat : callable
+        Returns the body of the next HEARTBEAT; None: none.
     """
 
     def __init__(
@@ -125,6 +131,7 @@ class Session:
         self.ready, self.asks_max, self.waiting_bytes_max = ready, asks_max, waiting_bytes_max
         self.early_us = early_us
         self.up = self.refused = False
+        self.heartbeat: Callable[[], bytes | None] = lambda: None
         self.held = False  # what is asked waits in line
         self.connection = 0  # counts greetings: names a connection
         self.generation = 0  # of who was greeted last
@@ -186,7 +193,9 @@ class Session:
 
     # Asking
 
-    def ask(self, header: wire.Header, body: bytes | None, deadline_at: int, tag: int, now_at: int) -> Status:
+    def ask(
+        self, header: wire.Header, body: bytes | None, deadline_at: int, tag: int, now_at: int
+    ) -> Status:
         """Ask; `Answered` will come if this returns OK.
 
         Parameters
@@ -238,7 +247,9 @@ class Session:
 
     # Answering
 
-    def reply(self, connection: int, header: wire.Header, body: bytes | None, grants: bool = True) -> Status:
+    def reply(
+        self, connection: int, header: wire.Header, body: bytes | None, grants: bool = True
+    ) -> Status:
         """Answer a REQUEST or QUERY; one of an earlier connection is dropped.
 
         Parameters
@@ -305,7 +316,7 @@ class Session:
             self.lost("silent", now_at)
         if self.up and now_at >= self._beat_at:
             self._beats += 1
-            self._put(wire.HEARTBEAT, self._beats)
+            self._put(wire.HEARTBEAT, self._beats, self.heartbeat())
             self._beat_at = now_at + self._heartbeat_us
 
     # Its own
@@ -318,7 +329,12 @@ class Session:
         self._greet = False
         self.connection += 1
         self._heard_at = now_at  # from now on silence counts
-        hello = {"session": self.id, "instance": self.instance, "pid": self.pid, "version": self.version}
+        hello = {
+            "session": self.id,
+            "instance": self.instance,
+            "pid": self.pid,
+            "version": self.version,
+        }
         self._put(wire.HELLO, body=msgpack.packb(dict(hello, resume=self.connection > 1)))
         if self.ready is not None:
             body, self._grants = self.ready

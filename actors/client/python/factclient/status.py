@@ -2,6 +2,7 @@
 
 The rows are those of ``protocol/errors.def``; a test compares them.
 """
+
 from __future__ import annotations
 
 from enum import Enum, IntEnum

@@ -2,6 +2,7 @@
 
 Never looks into a message. Belongs to one thread.
 """
+
 from __future__ import annotations
 
 import random

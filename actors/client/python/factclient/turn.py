@@ -1,4 +1,5 @@
 """One turn of a client's loop: bytes between a core and a transport. Blocks nowhere."""
+
 from __future__ import annotations
 
 from typing import Callable, Protocol
@@ -43,7 +44,9 @@ def send_out(talks: _Talks, transport: Transport) -> bool:
     return False
 
 
-def turn(core: Core, transport: Transport, connect: Callable[[str], None]) -> tuple[list[Ended], bool]:
+def turn(
+    core: Core, transport: Transport, connect: Callable[[str], None]
+) -> tuple[list[Ended], bool]:
     """Take in, do what is due, send.
 
     Parameters

@@ -3,6 +3,7 @@
 A message is a stream of pairs, header and body. What comes is trusted in nothing: a value is
 measured before anything is made of it, so that no claimed length allocates. Knows no socket.
 """
+
 from __future__ import annotations
 
 import struct
@@ -137,8 +138,13 @@ def encode_header(header: Header) -> bytes:
         raise ValueError(f"a number of the header is out of range: {error}") from None
     return b"".join(
         (
-            fixed, _text(h.method, METHOD_BYTES_MAX), key, _text(h.tenant, NAME_BYTES_MAX),
-            _blob(h.idempotency_key, 16), _blob(h.trace, 25), extension,
+            fixed,
+            _text(h.method, METHOD_BYTES_MAX),
+            key,
+            _text(h.tenant, NAME_BYTES_MAX),
+            _blob(h.idempotency_key, 16),
+            _blob(h.trace, 25),
+            extension,
         )  # fmt: skip
     )
 
@@ -158,7 +164,19 @@ def encode_pair(header: Header, body: bytes | None = None) -> bytes:
 
 
 # What follows a tag: bytes, and bytes of a length in front of them.
-_SIZES = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2}
+_SIZES = {
+    0xC0: 0,
+    0xC2: 0,
+    0xC3: 0,
+    0xCA: 4,
+    0xCB: 8,
+    0xCC: 1,
+    0xCD: 2,
+    0xCE: 4,
+    0xCF: 8,
+    0xD0: 1,
+    0xD1: 2,
+}
 _SIZES.update({0xD2: 4, 0xD3: 8, 0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17})
 _LENGTHS = {0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)}
 _LENGTHS.update({0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)})
@@ -304,13 +322,22 @@ def _header_of(fields: Any, extension_bytes: int) -> Header | None:
     if type(fields[0]) is not int or fields[0] != VERSION or not _is_uint(fields[1], EVENT):
         return None
     known = 12 if fields[1] in REPLY_LAYOUT else 13
-    if fields[1] == 0 or len(fields) < known or not _is_uint(fields[2], _U16) or not _is_uint(fields[3], _U64):
+    if (
+        fields[1] == 0
+        or len(fields) < known
+        or not _is_uint(fields[2], _U16)
+        or not _is_uint(fields[3], _U64)
+    ):
         return None
     header = _answering(fields) if known == 12 else _asking(fields)
     if header is None or len(fields) == known:
         return header
     extension = fields[known]
-    if type(extension) is not dict or _depth(extension) > 2 or extension_bytes > EXTENSION_BYTES_MAX:
+    if (
+        type(extension) is not dict
+        or _depth(extension) > 2
+        or extension_bytes > EXTENSION_BYTES_MAX
+    ):
         return None
     header.extension = extension
     return header

@@ -1,0 +1,541 @@
+"""The calls of a client, in virtual time and without a socket."""
+
+import random
+import unittest
+
+from broker import MS, S, End, reply, say, welcome
+from factclient import wire
+from factclient.core import Config, Connect, Core
+from factclient.retry import ATTEMPTS_MAX, BUDGET_MAX, Budget, wait_us
+from factclient.requests import answer_of, question, to_broker, tool_call
+from factclient.status import STATUSES, Executed, Retry, Status
+
+SEED = 7
+
+
+def make(endpoints="tcp://a", **options):
+    end = End(Core(Config.of(endpoints, seed=SEED, **options), 0))
+    end.ended, end.connects = {}, []
+    return end
+
+
+def look(end):
+    """Sort what has happened; every call ends once."""
+    for event in end.core.events():
+        if isinstance(event, Connect):
+            end.connects.append(event.endpoint)
+        else:
+            assert event.call not in end.ended
+            end.ended[event.call] = event.outcome
+    return end.ended
+
+
+def ask(end, n=0, timeout=5.0, **how):
+    return end.core.submit(
+        tool_call("Some_Tool", {"n": n}, dict(how, timeout=timeout)).request, end.now_at
+    )
+
+
+class Greeting(unittest.TestCase):
+    def test_hello_is_first_and_calls_wait_for_welcome(self):
+        end = make()
+        call = ask(end)
+        self.assertEqual([pair.header.command for pair in end.flush()], [wire.HELLO])
+        left = end.give(welcome())
+        self.assertEqual([pair.header.command for pair in left], [wire.REQUEST])
+        end.give(reply(left[0].header.id))
+        self.assertEqual(look(end)[call].status, Status.OK)
+
+    def test_it_greets_again_after_silence_but_not_more_often_than_each_100_ms(self):
+        end = make()
+        end.pass_time(10 * S)
+        hellos = end.of(wire.HELLO)
+        self.assertEqual(len(hellos), 4)  # at 0 and after each 3 s of silence
+        end = make()
+        for _ in range(50):
+            end.give(say(wire.DISCONNECT, status=Status.NO_ROLE))
+            end.pass_time(10 * MS)
+        self.assertLessEqual(len(end.of(wire.HELLO)), 6)
+
+    def test_a_bad_welcome_is_none(self):
+        end = make()
+        end.flush()
+        for bad in (
+            {"heartbeat_ms": 0},
+            {"heartbeat_ms": 5000},
+            {"dead_ms": 2**32},
+            {"heartbeat_ms": "x"},
+            {"generation": None},
+        ):
+            end.give(welcome(**bad))
+            self.assertEqual(end.core.peer.state, "connecting")
+        end.give(say(wire.WELCOME, {"instance": "x"}))
+        self.assertEqual(end.core.session.counts["malformed"], 6)
+        end.give(welcome())
+        self.assertEqual(end.core.peer.state, "up")
+
+    def test_it_beats_while_it_is_silent(self):
+        end = make()
+        end.greet(heartbeat_ms=1000, dead_ms=60000)
+        beats = [
+            pair.header.id for pair in end.pass_time(5 * S) if pair.header.command == wire.HEARTBEAT
+        ]
+        self.assertEqual(beats, [1, 2, 3, 4, 5][: len(beats)])
+        self.assertGreaterEqual(len(beats), 4)
+
+    def test_another_generation_is_seen(self):
+        end = make()
+        end.greet(generation=5)
+        end.core.lost(end.now_at)
+        end.greet(generation=6)
+        self.assertEqual((end.core.peer.generation, end.core.peer.connections), (6, 2))
+        self.assertTrue(
+            len({pair.body for pair in end.of(wire.HELLO)}) == 2
+        )  # the second says resume
+
+
+class Deadlines(unittest.TestCase):
+    def test_the_wire_is_told_less_than_the_caller_waits(self):
+        end = make()
+        end.greet()
+        ask(end, timeout=5.0)
+        ask(end, timeout=0.1)
+        end.flush()
+        self.assertEqual([header.deadline_ms for header in end.requests], [4950, 90])
+
+    def test_a_call_ends_at_its_deadline_and_the_broker_is_told(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        call = ask(end, timeout=1.0)
+        end.pass_time(S - 1)
+        self.assertEqual(look(end), {})
+        left = end.pass_time(1)
+        outcome = look(end)[call]
+        self.assertEqual(
+            (outcome.status, outcome.executed, outcome.local),
+            (Status.DEADLINE_RUNNING, Executed.MAYBE, True),
+        )
+        self.assertEqual(outcome.total_us, S)
+        self.assertEqual(
+            [pair.header.id for pair in left if pair.header.command == wire.CANCEL],
+            [end.requests[0].id],
+        )
+
+    def test_what_has_not_left_was_not_done(self):
+        end = make()
+        call = ask(end, timeout=1.0)
+        end.pass_time(S)
+        self.assertEqual(
+            (look(end)[call].status, end.ended[call].executed),
+            (Status.DEADLINE_QUEUED, Executed.NO),
+        )
+
+    def test_less_than_a_millisecond_is_too_late_at_once(self):
+        end = make()
+        self.assertEqual(look(end), {})
+        call = ask(end, timeout=0.0005)
+        self.assertEqual(look(end)[call].status, Status.DEADLINE_QUEUED)
+
+    def test_a_late_reply_is_counted_and_dropped(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        call = ask(end, timeout=1.0)
+        end.pass_time(2 * S)
+        end.give(reply(end.requests[0].id))
+        self.assertEqual(look(end)[call].status, Status.DEADLINE_RUNNING)
+        self.assertEqual(end.core.session.counts["late_answers"], 1)
+
+
+class Credit(unittest.TestCase):
+    def test_it_is_absolute_and_never_falls(self):
+        end = make()
+        end.greet(credit=3)
+        for n in range(10):
+            ask(end, n, timeout=60)
+        end.flush()
+        self.assertEqual(len(end.requests), 3)
+        end.give(say(wire.CREDIT, credit=2), say(wire.CREDIT, credit=5))
+        self.assertEqual(len(end.requests), 5)
+        end.give(reply(end.requests[0].id, credit=7))
+        self.assertEqual(len(end.requests), 7)
+        self.assertEqual([h.id for h in end.requests], list(range(1, 8)))
+
+    def test_it_counts_modulo_2_to_32(self):
+        end = make()
+        end.greet(credit=0)
+        end.core.session._granted = end.core.session._sent = 2**32 - 1
+        ask(end)
+        ask(end)
+        end.flush()
+        self.assertEqual(len(end.requests), 0)
+        end.give(say(wire.CREDIT, credit=1))
+        self.assertEqual(len(end.requests), 2)
+
+    def test_a_question_to_the_broker_needs_none(self):
+        end = make()
+        end.greet(credit=0)
+        end.core.submit(to_broker("directory", None, {}).request, end.now_at)
+        self.assertEqual([pair.header.command for pair in end.flush()], [wire.QUERY])
+
+    def test_what_waits_has_a_bound(self):
+        end = make()
+        bodies = [tool_call("Some_Tool", {"x": "x" * 200000}, {}).request for _ in range(100)]
+        calls = [end.core.submit(request, end.now_at) for request in bodies]
+        refused = [call for call in calls if call in look(end)]
+        self.assertTrue(10 < len(refused) < 30, len(refused))
+        self.assertEqual({end.ended[call].status for call in refused}, {Status.BUSY_FULL})
+        self.assertLessEqual(end.core.session._waiting_bytes, 16 * 1024 * 1024)
+
+    def test_calls_have_a_bound(self):
+        end = make(calls_max=5)
+        calls = [ask(end, n) for n in range(6)]
+        self.assertEqual([call for call in calls if call in look(end)], calls[5:])
+        self.assertEqual(end.ended[calls[5]].status, Status.BUSY_FULL)
+        end.core.cancel(calls[0], end.now_at)
+        self.assertNotIn(ask(end), look(end))
+
+    def test_nothing_is_left_behind(self):
+        end = make()
+        end.greet()
+        for n in range(100):
+            call = ask(end, n)
+            left = end.flush()
+            if n % 3 == 0:
+                end.core.cancel(call, end.now_at)
+            else:
+                end.give(reply(left[-1].header.id))
+        end.pass_time(10 * S)
+        session = end.core.session
+        self.assertEqual(
+            (
+                end.core.calls,
+                session.asks,
+                len(session._line),
+                len(session._due),
+                session._waiting_bytes,
+            ),
+            (0,) * 5,
+        )
+
+
+class TryingAgain(unittest.TestCase):
+    def test_only_what_the_table_allows(self):
+        chance = random.Random(SEED)
+        for status in STATUSES[1:]:
+            for executed in Executed:
+                for after in (0, 100):
+                    for idempotent in (False, True):
+                        wait = wait_us(status, executed, after, idempotent, 1, chance)
+                        allowed = {
+                            Retry.NEVER: False,
+                            Retry.AFTER: after > 0,
+                            Retry.ELSEWHERE: True,
+                            Retry.CALLER: executed == Executed.NO or idempotent,
+                        }[status.retry] and status not in (Status.CANCELLED, Status.APP_ERROR)
+                        with self.subTest(
+                            status=status, executed=executed, after=after, idempotent=idempotent
+                        ):
+                            self.assertEqual(wait is not None, allowed)
+
+    def test_the_pause_grows_and_is_no_shorter_than_told(self):
+        chance = random.Random(SEED)
+        for attempts, most in ((1, 50 * MS), (2, 100 * MS)):
+            waits = [
+                wait_us(Status.BUSY_FULL, Executed.NO, 200, False, attempts, chance)
+                for _ in range(2000)
+            ]
+            self.assertGreaterEqual(min(waits), 200 * MS)
+            self.assertTrue(200 * MS + 0.95 * most < max(waits) <= 200 * MS + most)
+        self.assertIsNone(wait_us(Status.BUSY_FULL, Executed.NO, 200, True, ATTEMPTS_MAX, chance))
+
+    def test_the_attempt_stands_in_the_header_and_the_deadline_shrinks(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        call = ask(end, timeout=5.0)
+        end.flush()
+        end.give(reply(end.requests[0].id, Status.BUSY_FULL, retry_after_ms=1000))
+        end.pass_time(S - 1)
+        self.assertEqual(len(end.requests), 1)
+        end.pass_time(50 * MS + 1)
+        first, second = end.requests
+        self.assertEqual((first.attempt, second.attempt), (0, 1))
+        self.assertTrue(3890 <= second.deadline_ms <= 3950, second.deadline_ms)
+        end.give(reply(second.id))
+        self.assertEqual((look(end)[call].status, end.ended[call].attempts), (Status.OK, 2))
+
+    def test_the_budget_is_a_tenth_of_the_requests_and_ten_a_second(self):
+        budget = Budget(0)
+        for _ in range(1000):
+            budget.earn()
+        self.assertEqual(sum(budget.spend(0) for _ in range(2000)), BUDGET_MAX)
+        for _ in range(100):
+            budget.earn()
+        self.assertEqual(sum(budget.spend(0) for _ in range(100)), 10)
+        self.assertEqual(sum(budget.spend(3 * S) for _ in range(100)), 30)
+        self.assertEqual(sum(budget.spend(10**6 * S) for _ in range(1000)), BUDGET_MAX)
+
+    def test_in_an_overload_few_come_back(self):
+        end = make()
+        end.greet(dead_ms=3600 * 1000)
+        for _ in range(30):
+            for n in range(100):
+                ask(end, n, timeout=2.0)
+            for pair in end.flush():
+                end.give(reply(pair.header.id, Status.BUSY_FULL, retry_after_ms=50, credit=2**20))
+            for pair in end.pass_time(S):
+                if pair.header.command == wire.REQUEST:
+                    end.give(
+                        reply(pair.header.id, Status.BUSY_FULL, retry_after_ms=50, credit=2**20)
+                    )
+        again = sum(header.attempt > 0 for header in end.requests)
+        self.assertEqual(len(end.requests) - again, 3000)
+        self.assertTrue(300 < again <= 300 + 300 + BUDGET_MAX, again)
+
+    def test_a_lost_broker_is_no_overload(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        calls = [ask(end, n, timeout=60, idempotent=True) for n in range(1000)]
+        end.flush()
+        end.core.lost(end.now_at)
+        end.greet(dead_ms=60000)
+        end.pass_time(S)
+        self.assertEqual(len(end.requests), 2000)
+        for header in end.requests[1000:]:
+            self.assertEqual(header.attempt, 1)
+            end.give(reply(header.id))
+        self.assertEqual({look(end)[call].status for call in calls}, {Status.OK})
+
+    def test_off_is_off(self):
+        for off in ({"retries": False}, {}):
+            end = make(**off)
+            end.greet()
+            call = ask(end, retries=False)
+            end.flush()
+            end.give(reply(end.requests[0].id, Status.BUSY_FULL, retry_after_ms=1))
+            self.assertEqual(look(end)[call].status, Status.BUSY_FULL)
+
+    def test_a_call_that_waits_for_its_next_attempt_can_be_cancelled(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        call = ask(end, timeout=10)
+        end.flush()
+        end.give(reply(end.requests[0].id, Status.BUSY_FULL, retry_after_ms=1000))
+        self.assertTrue(end.core.cancel(call, end.now_at))
+        end.pass_time(5 * S)
+        self.assertEqual((look(end)[call].status, len(end.requests)), (Status.CANCELLED, 1))
+
+
+class Endpoints(unittest.TestCase):
+    def test_the_next_is_tried_after_a_second_without_a_greeting(self):
+        end = make("tcp://a,tcp://b,tcp://c")
+        end.pass_time(2500 * MS)
+        look(end)
+        self.assertEqual(end.connects, ["tcp://b", "tcp://c"])
+        end.pass_time(S)
+        look(end)
+        self.assertEqual(end.connects[-1], "tcp://a")
+
+    def test_a_lost_one_is_left_at_once(self):
+        end = make("tcp://a,tcp://b")
+        end.greet()
+        end.core.lost(end.now_at)
+        end.core.tick(end.now_at)
+        look(end)
+        self.assertEqual((end.connects, end.core.peer.endpoint), (["tcp://b"], "tcp://b"))
+
+    def test_a_draining_one_is_left_when_what_runs_there_has_ended(self):
+        end = make("tcp://a,tcp://b")
+        end.greet(dead_ms=60000)
+        runs = ask(end, 1, timeout=30)
+        refused = ask(end, 2, timeout=30)
+        end.flush()
+        end.give(reply(end.requests[1].id, Status.DRAINING))
+        later = ask(end, 3, timeout=30)
+        end.pass_time(500 * MS)
+        look(end)
+        self.assertEqual((end.connects, len(end.requests)), ([], 2))
+        end.give(reply(end.requests[0].id))
+        end.core.tick(end.now_at)
+        look(end)
+        self.assertEqual((end.connects, end.ended[runs].status), (["tcp://b"], Status.OK))
+        end.greet()
+        for header in end.requests[2:]:
+            end.give(reply(header.id))
+        self.assertEqual({look(end)[call].status for call in (refused, later)}, {Status.OK})
+
+    def test_a_draining_one_is_not_waited_for_longer_than_a_second(self):
+        end = make("tcp://a,tcp://b")
+        end.greet(dead_ms=60000)
+        runs = ask(end, 1, timeout=30)
+        end.flush()
+        end.give(say(wire.GOAWAY))
+        end.pass_time(1001 * MS)
+        self.assertEqual((look(end)[runs].status, end.connects), (Status.WORKER_LOST, ["tcp://b"]))
+
+    def test_the_only_one_is_kept_and_the_caller_told(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        call = ask(end)
+        end.flush()
+        end.give(say(wire.GOAWAY), reply(end.requests[0].id, Status.DRAINING))
+        self.assertEqual(
+            (look(end)[call].status, look(end)[call].error().may_retry), (Status.DRAINING, True)
+        )
+        end.pass_time(2 * S)
+        look(end)
+        self.assertEqual(end.connects, [])
+
+
+class Ends(unittest.TestCase):
+    def test_sent_away_for_good_ends_all(self):
+        end = make()
+        end.greet(credit=1)
+        calls = [ask(end, n, timeout=60, idempotent=True) for n in range(3)]
+        end.flush()
+        end.give(say(wire.DISCONNECT, {"reason": "no token"}, status=Status.UNAUTHENTICATED))
+        statuses = [look(end)[call].status for call in calls]
+        self.assertEqual(
+            statuses, [Status.WORKER_LOST, Status.UNAUTHENTICATED, Status.UNAUTHENTICATED]
+        )
+        later = ask(end)
+        self.assertEqual(
+            (look(end)[later].status, end.ended[later].error().message),
+            (Status.UNAUTHENTICATED, "no token"),
+        )
+        end.pass_time(60 * S)
+        self.assertEqual(len(end.of(wire.HELLO)), 1)
+
+    def test_closing_ends_all_and_says_goodbye(self):
+        end = make()
+        end.greet()
+        calls = [ask(end, n) for n in range(3)]
+        end.flush()
+        end.core.close(end.now_at)
+        self.assertEqual({look(end)[call].status for call in calls}, {Status.CANCELLED})
+        commands = [pair.header.command for pair in end.flush()]
+        self.assertEqual(commands, [wire.CANCEL] * 3 + [wire.DISCONNECT])
+
+    def test_errors_say_what_the_failure_says(self):
+        end = make()
+        end.greet()
+        call = ask(end)
+        end.flush()
+        body = {
+            "code": "BAD_ARGUMENTS",
+            "message": "no such",
+            "field": "/x",
+            "hint": "y",
+            "error_id": "e7",
+            "more": 1,
+        }
+        end.give(reply(end.requests[0].id, Status.BAD_REQUEST, body))
+        error = look(end)[call].error()
+        self.assertEqual(
+            (error.status, error.code, error.message, error.field, error.hint, error.error_id),
+            (Status.BAD_REQUEST, "BAD_ARGUMENTS", "no such", "/x", "y", "e7"),
+        )
+        self.assertEqual(
+            (error.executed, error.may_retry, error.local, error.attempts),
+            (Executed.NO, False, False, 1),
+        )
+
+    def test_an_answer_that_makes_no_sense_is_an_error(self):
+        for body in (b"\xc1", b"", b"\x07", b"\x80", b"\x81\xa7outcome\x01", b"\xa2\xc3\x28"):
+            end = make()
+            end.greet()
+            call = ask(end)
+            end.flush()
+            header = wire.Header(wire.REPLY, id=end.requests[0].id, executed=2)
+            end.give(wire.encode_pair(header, body))
+            with self.subTest(body), self.assertRaises(Exception) as caught:
+                answer_of(look(end)[call])
+            self.assertEqual(
+                (caught.exception.status, caught.exception.code), (Status.INTERNAL, "BAD_ANSWER")
+            )
+
+    def test_questions_are_idempotent_and_tools_are_not(self):
+        self.assertTrue(question("why?", {}).request.idempotent)
+        self.assertFalse(tool_call("T_t", None, {}).request.idempotent)
+        for wrong in ({"importance": 4}, {"tenant": "t" * 65}, {"user": "u" * 65}, {"trace": b"1"}):
+            with self.subTest(wrong), self.assertRaises(ValueError):
+                tool_call("T_t", {}, wrong)
+        with self.assertRaises(TypeError):
+            tool_call("T_t", {}, {"time_out": 1})
+        with self.assertRaises(TypeError):
+            tool_call("T_t", {"x": object()}, {})
+        with self.assertRaises(ValueError):
+            tool_call("T_t", {"x": 2**64}, {})
+
+    def test_settings_are_checked(self):
+        for wrong in (
+            {"endpoints": ""},
+            {"endpoints": "a,,b"},
+            {"endpoints": ",".join("a" * 17)},
+            {"instance": "i" * 65},
+            {"calls_max": 0},
+            {"calls_max": 4097},
+        ):
+            with self.subTest(wrong), self.assertRaises(ValueError):
+                Config.of(**dict({"endpoints": "tcp://a"}, **wrong))
+
+
+class Conservation(unittest.TestCase):
+    """Whatever a broker does, every call ends once, by its deadline, and never twice on one attempt."""
+
+    def test_under_a_broker_that_does_anything(self):
+        for seed in range(40):
+            with self.subTest(seed=seed):
+                self.play(random.Random(seed))
+
+    def play(self, chance):
+        end = make("tcp://a,tcp://b" if chance.random() < 0.5 else "tcp://a")
+        due, open_ids, seen = {}, [], set()
+        for _ in range(400):
+            for _ in range(chance.randrange(4)):
+                timeout = chance.uniform(0.01, 3)
+                call = ask(end, timeout=timeout, idempotent=chance.random() < 0.5)
+                due[call] = end.now_at + int(timeout * 1e6)
+            if chance.random() < 0.05 and due:
+                end.core.cancel(chance.choice(list(due)), end.now_at)
+            self.act(end, chance, open_ids)
+            for pair in end.pass_time(chance.randrange(60 * MS)):
+                self.assertEqual(pair.status, Status.OK)
+                if pair.header.command == wire.REQUEST:
+                    self.assertNotIn(pair.header.id, seen)
+                    seen.add(pair.header.id)
+                    open_ids.append(pair.header.id)
+            for call, outcome in look(end).items():
+                self.assertLessEqual(outcome.attempts, ATTEMPTS_MAX)
+                if call in due:
+                    self.assertLessEqual(outcome.total_us, due.pop(call) + 60 * MS)
+            for call, at in due.items():
+                self.assertGreater(at, end.now_at, "call %d has not ended" % call)
+        end.pass_time(4 * S)
+        self.assertEqual(set(due) - set(look(end)), set())
+        self.assertEqual((end.core.calls, end.core.session.asks), (0, 0))
+
+    def act(self, end, chance, open_ids):
+        kind = chance.randrange(20)
+        if kind < 8 and open_ids:
+            id = open_ids.pop(chance.randrange(len(open_ids)))
+            status = chance.choice(STATUSES)
+            message = reply(
+                id, status, retry_after_ms=chance.choice([0, 1, 200]), credit=chance.randrange(2000)
+            )
+            end.give(message, *([message] if chance.random() < 0.1 else []))
+        elif kind == 8:
+            end.give(say(wire.DISCONNECT, status=Status.NO_ROLE))
+        elif kind == 9:
+            end.core.lost(end.now_at)
+        elif kind == 10:
+            end.give(say(wire.GOAWAY))
+        elif kind == 11:
+            end.give(chance.randbytes(chance.randrange(40)))
+        elif kind < 16:
+            end.give(welcome(credit=chance.randrange(500), dead_ms=1000, heartbeat_ms=300))
+        else:
+            end.give(say(wire.HEARTBEAT), say(wire.PARTIAL, {"x": 1}, id=1))
+
+
+if __name__ == "__main__":
+    unittest.main()

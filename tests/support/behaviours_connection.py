@@ -1,0 +1,153 @@
+"""How clients keep a connection, before scripted brokers; see tests/system/52_behaviours."""
+
+from adapters import call
+from scene import PATIENCE, echo, junk, refusing, silence
+from system import SLOW, until
+from wire import CANCELLED, DISCONNECT, DRAINING, HELLO, NO_ROLE, UNAUTHENTICATED, answering
+
+
+def greets_anew(scene):
+    broker = scene.scripted(echo)
+    scene.serve(broker, scene.client.call({"n": 1}))
+    broker.disconnect(broker.peers[-1], NO_ROLE)
+    broker.serve(lambda: len(broker.of(HELLO)) == 2, PATIENCE)
+    (again,) = scene.serve(broker, scene.client.call({"n": 2}, timeout_ms=20000))
+    scene.same((again.status, again.value), ("OK", {"n": 2}), again)
+    sessions = {pair.body["session"] for pair in broker.of(HELLO)}
+    scene.same((len(broker.of(HELLO)), len(sessions)), (2, 1), "greetings, sessions")
+    scene.same(scene.client.ask("state"), {"state": "up", "connections": 2}, "state")
+
+
+def sent_away(scene):
+    broker = scene.scripted(silence)
+    waits = scene.client.call(timeout_ms=60000)
+    broker.serve(lambda: broker.requests, PATIENCE)
+    broker.disconnect(broker.peers[-1], UNAUTHENTICATED, "no token")
+    (ended,) = scene.serve(broker, waits)
+    scene.holds(ended.status in ("WORKER_LOST", "UNAUTHENTICATED"), ended)
+    (later,) = scene.serve(broker, scene.client.call(timeout_ms=60000))
+    scene.same((later.status, later.executed, later.local), ("UNAUTHENTICATED", "no", True), later)
+    broker.serve(lambda: len(broker.of(HELLO)) > 1, 0.3)
+    scene.same(len(broker.of(HELLO)), 1, "greetings")
+    scene.same(scene.client.ask("state")["state"], "refused", "state")
+
+
+def restart(scene):
+    old = scene.scripted(silence)
+    ids = scene.client.submit(
+        call({"n": 1}, timeout_ms=30000, idempotent=True), call({"n": 2}, timeout_ms=30000)
+    )
+    old.serve(lambda: len(old.requests) == 2, PATIENCE)
+    old.close()
+    new = scene.scripted(echo, opens=False, endpoint=old.endpoint)
+    harmless, other = scene.serve(new, *ids, seconds=30 * SLOW)
+    scene.same((harmless.status, harmless.value), ("OK", {"n": 1}), harmless)
+    scene.same((other.status, other.executed, other.local), ("WORKER_LOST", "maybe", True), other)
+    scene.same([pair.arguments["n"] for pair in new.requests], [1], "sent again")
+    scene.same((new.requests[0].header[6], new.pairs[0].command), (1, HELLO), "attempt, first pair")
+    (following,) = scene.serve(new, scene.client.call({"n": 3}, timeout_ms=20000))
+    scene.same(following.value, {"n": 3}, following)
+
+
+def silent_broker(scene):
+    broker = scene.scripted(silence, heartbeat_ms=100, dead_ms=300, beats=False)
+    broker.serve(lambda: broker.peers, PATIENCE)
+    id = scene.client.call(timeout_ms=60000)
+    broker.serve(lambda: len(broker.of(HELLO)) >= 2 and scene.client.ended(id), PATIENCE)
+    ended = scene.client.one(id)
+    scene.same((ended.status, ended.executed, ended.local), ("WORKER_LOST", "maybe", True), ended)
+    scene.holds(len(broker.of(HELLO)) >= 2, "not greeted again")
+
+
+def failover_at_start(scene):
+    dead = scene.scripted(opens=False)
+    dead.close()
+    alive = scene.scripted(echo, opens=False)
+    scene.client.open(dead.endpoint, alive.endpoint)
+    (ended,) = scene.serve(alive, scene.client.call({"n": 1}, timeout_ms=20000))
+    scene.same((ended.status, ended.value), ("OK", {"n": 1}), ended)
+
+
+def failover_later(scene):
+    first, second = scene.scripted(echo, opens=False), scene.scripted(echo, opens=False)
+    scene.client.open(first.endpoint, second.endpoint)
+    (served,) = scene.serve(first, scene.client.call({"n": 1}, timeout_ms=20000))
+    scene.same(served.status, "OK", served)
+    first.answer = silence
+    ids = scene.client.submit(
+        call({"n": 2}, timeout_ms=20000, idempotent=True), call({"n": 3}, timeout_ms=20000)
+    )
+    first.serve(lambda: len(first.requests) == 3, PATIENCE)
+    first.close()
+    harmless, other = scene.serve(second, *ids)
+    scene.same((harmless.status, harmless.value), ("OK", {"n": 2}), harmless)
+    scene.same((other.status, other.executed), ("WORKER_LOST", "maybe"), other)
+    (following,) = scene.serve(second, scene.client.call({"n": 4}, timeout_ms=20000))
+    scene.same(following.value, {"n": 4}, following)
+
+
+def draining(scene):
+    first, second = (
+        scene.scripted(refusing(DRAINING), opens=False),
+        scene.scripted(echo, opens=False),
+    )
+    scene.client.open(first.endpoint, second.endpoint)
+    id = scene.client.call({"n": 1}, timeout_ms=20000)
+    until(lambda: first.step() or second.step() or scene.client.ended(id), 20)
+    ended = scene.client.one(id)
+    if ended.status == "OK":
+        scene.same((ended.value, len(second.requests)), ({"n": 1}, 1), ended)
+    else:
+        scene.same((ended.status, ended.executed, ended.may_retry), ("DRAINING", "no", True), ended)
+
+
+def garbage(scene):
+    broker = scene.scripted(
+        silence, on_hello=lambda broker, pair: [broker.send(pair.peer, m) for m in junk(1)]
+    )
+    first = scene.client.call({"n": 1}, timeout_ms=60000)
+    broker.serve(lambda: broker.requests, PATIENCE)
+    for message in junk(2):
+        broker.send(broker.peers[-1], message)
+    echo(broker, broker.requests[0])
+    broker.answer = echo
+    ended, second = scene.serve(broker, first, scene.client.call({"n": 2}, timeout_ms=60000))
+    scene.same((ended.value, second.value), ({"n": 1}, {"n": 2}), "values")
+    scene.same(len(broker.of(HELLO)), 1, "greetings")
+
+
+def bad_answer(scene):
+    def nonsense(broker, pair):
+        header = answering(5, pair.id, 0, None, credit=4096)[:-1]
+        bodies = [
+            b"\xc1",
+            b"\xdd\xff\xff\xff\xff",
+            b"\x91" * 3000,
+            b"\x80",
+            b"\xa2\xc3\x28",
+            b"\x07",
+        ]
+        body = bodies[len(broker.requests) % len(bodies)]
+        size = len(body)
+        broker.send(pair.peer, header + b"\xc5" + size.to_bytes(2, "big") + body)
+
+    broker = scene.scripted(nonsense)
+    ended = scene.serve(
+        broker, *scene.client.submit(*[call({"n": n}, timeout_ms=20000) for n in range(6)])
+    )
+    scene.holds(
+        all(one.status in ("OK", "INTERNAL") and not one.value for one in ended),
+        "\n".join(map(str, ended)),
+    )
+    broker.answer = echo
+    (following,) = scene.serve(broker, scene.client.call({"n": 7}))
+    scene.same(following.value, {"n": 7}, following)
+
+
+def says_goodbye(scene):
+    broker = scene.scripted(echo)
+    scene.serve(broker, scene.client.call())
+    scene.client.do("close")
+    broker.serve(lambda: broker.of(DISCONNECT), PATIENCE)
+    scene.same([pair.header[4] for pair in broker.of(DISCONNECT)], [CANCELLED], "DISCONNECTs")
+    scene.same(scene.client.close(), 0, "exit code")
