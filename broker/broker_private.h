@@ -125,8 +125,8 @@ void broker_take_back(struct broker *self, struct slot *slot); /* it had not lef
 uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class);
 
 /* broker_replies.c */
-broker_handler broker_on_reply, broker_on_started, broker_on_credit, broker_on_touch,
-    broker_on_cancel;
+broker_handler broker_on_reply, broker_on_partial, broker_on_started, broker_on_credit,
+    broker_on_touch, broker_on_cancel;
 /* A REQUEST that has no slot, or none any more. */
 void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
                    const struct verdict *verdict);

@@ -195,6 +195,27 @@ void broker_on_reply(struct broker *self, const struct source *from, const struc
     leave(self, slot);
 }
 
+/* A piece before the answer, for one who asked for pieces. It shows that the work has begun. */
+void broker_on_partial(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
+    struct header header = pair->header;
+    if (slot == NULL)
+        return;
+    slot->started = true;
+    struct peer *client = client_of(self, slot);
+    if (client == NULL || !(slot->flags & FLAG_STREAM)) {
+        self->counts.unsent++;
+        return;
+    }
+    header.id = slot->client_id;
+    header.credit = client->ended + self->config.client_credit;
+    if (header.instance.data == NULL)
+        header.instance = name_bytes(&from->peer->instance);
+    broker_say(self, client, &header, pair->body);
+}
+
 void broker_on_started(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct worker *worker = worker_of(self, from->peer);

@@ -299,6 +299,14 @@ static void on_reply(struct session *self, const struct pair *pair)
         self->owner.on_answer(self->owner.self, tag, &pair->header, pair->body);
 }
 
+/* What nobody waits for any more is passed over, like a late reply. */
+static void on_partial(struct session *self, const struct pair *pair)
+{
+    struct ask_entry *entry = asks_find_id(self->asks, pair->header.id);
+    if (entry != NULL && entry->sent && self->owner.on_partial != NULL)
+        self->owner.on_partial(self->owner.self, entry->tag, &pair->header, pair->body);
+}
+
 /* Sent away, but welcome again: greet. Anything else is for good. */
 static void on_disconnect(struct session *self, const struct pair *pair, int64_t now_at)
 {
@@ -323,6 +331,9 @@ static void take_pair(struct session *self, const struct pair *pair, int64_t now
         break;
     case COMMAND_REPLY:
         on_reply(self, pair);
+        break;
+    case COMMAND_PARTIAL:
+        on_partial(self, pair);
         break;
     case COMMAND_CREDIT:
         take_credit(self, pair->header.credit);

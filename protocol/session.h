@@ -44,6 +44,9 @@ struct session_owner {
      * is known: too late, or on_down. Only the fields of a reply are set, instance where known. */
     void (*on_answer)(void *self, uint64_t tag, const struct header *header, struct bytes body);
 
+    /* A piece before the end of a question that has the flag STREAM. */
+    void (*on_partial)(void *self, uint64_t tag, const struct header *header, struct bytes body);
+
     /* Every other pair: REQUEST, CANCEL, DRAIN, QUERY, EVENT, GOAWAY, ERROR ... */
     void (*on_pair)(void *self, const struct pair *pair);
 

@@ -13,6 +13,7 @@ struct call {
     uint32_t next_free; /* a slot; calls.max: none */
     bool used;
     fact_done *done;
+    fact_partial *partial;
     void *context;
     int64_t submitted_at;
 };

@@ -113,6 +113,17 @@ static void on_answer(void *context, uint64_t tag, const struct header *header, 
         endings_push(&self->fetched, ending_new(&ended, &reply));
 }
 
+static void on_partial(void *context, uint64_t tag, const struct header *header, struct bytes body)
+{
+    struct fact *self = context;
+    const struct call *call = calls_find(&self->calls, tag);
+    uint64_t number = 0;
+    assert(call != NULL); /* the session knows what is open */
+    (void)value_u64(value_find(header->extension, "seq"), &number);
+    if (call->partial != NULL)
+        call->partial(call->context, tag, (uint32_t)number, body);
+}
+
 /* Texts between commas; false: none, one too long, or too many. */
 static bool split_endpoints(struct fact *self, const char *text)
 {
@@ -152,6 +163,7 @@ static bool open_session(struct fact *self, const char *instance, uint32_t calls
                                   .on_down = on_down,
                                   .on_refused = on_refused,
                                   .on_answer = on_answer,
+                                  .on_partial = on_partial,
                                   .on_pair = on_pair};
     snprintf(name, sizeof name, "client-%d", (int)getpid());
     config.instance = bytes_of(instance == NULL ? name : instance);
@@ -329,6 +341,7 @@ enum status fact_submit(struct fact *self, const struct fact_request *request, f
         .trace = request->trace,
         .extension = write_user(request->user.data != NULL ? request->user : user, extension)};
     uint64_t number = calls_take(&self->calls, done, context, transport_now_at());
+    calls_find(&self->calls, number)->partial = request->partial;
     int64_t now_at = transport_now_at();
     status = session_ask(self->session, &header, request->body,
                          now_at + request->timeout_ms * US_PER_MS, number, now_at);

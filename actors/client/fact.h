@@ -58,6 +58,12 @@ struct fact_peer {
 };
 struct fact_peer fact_peer(const struct fact *self);
 
+/* A part of the answer that comes before it, of a call with FLAG_STREAM. As fact_done otherwise.
+ *
+ * number  from 0; a gap says that one was lost
+ * body    borrowed for the call */
+typedef void fact_partial(void *context, uint64_t call, uint32_t number, struct bytes body);
+
 /* One call. Begin with FACT_REQUEST and set what you need. */
 struct fact_request {
     enum command command;     /* REQUEST; QUERY and ADMIN are the broker's own */
@@ -73,6 +79,7 @@ struct fact_request {
     struct bytes tenant, user;    /* absent: the handle's */
     struct bytes idempotency_key; /* IDEMPOTENCY_KEY_BYTES, or absent */
     struct bytes trace;           /* W3C trace context, TRACE_BYTES, or absent */
+    fact_partial *partial;        /* told, with fact_submit()'s context; needs FLAG_STREAM */
 };
 #define FACT_REQUEST                                                                               \
     {                                                                                              \

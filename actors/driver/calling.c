@@ -46,7 +46,7 @@ void calling_call(struct driver *self, struct context *context, struct task *tas
     struct ask ask = {.role = ROLE_TOOL_EXECUTOR,
                       .method = bytes_of(task->tool.name),
                       .flags = (uint16_t)((task->tool.idempotent ? FLAG_IDEMPOTENT : 0) |
-                                          (task->request.flags & FLAG_REPLAYED)),
+                                          (task->request.flags & (FLAG_REPLAYED | FLAG_STREAM))),
                       .class = task->request.class,
                       .has_key = true,
                       .key = key_hash(0, key_bytes(&task->key)),

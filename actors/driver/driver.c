@@ -225,6 +225,15 @@ static void on_answer(void *state, struct context *context, uint64_t tag,
         calling_on_answer(self, context, task, answer);
 }
 
+/* What a tool says before its answer goes to who asked, unless he has his answer already: only he
+ * is told, and nothing of it is kept. */
+static void on_partial(void *state, struct context *context, uint64_t tag, struct bytes body)
+{
+    const struct task *task = task_find(state, tag);
+    if (task != NULL && task->asked == ASKED_TOOL && !task->replied)
+        context->partial(context, &task->request, body);
+}
+
 static void on_view(void *state, struct context *context, const struct msg_view *view)
 {
     struct driver *self = state;
@@ -300,6 +309,7 @@ const struct actor_spec driver_spec = {
     .handlers = {[MSG_QUERY] = on_query},
     .any_method = on_call,
     .on_answer = on_answer,
+    .on_partial = on_partial,
     .on_cancel = on_cancel,
     .on_view = on_view,
     .on_event = on_event,

@@ -129,6 +129,35 @@ static void on_reply(struct context *context, const struct request *request,
         finish(self, &held, answer);
 }
 
+/* The extension that numbers a part; out: 16 bytes. */
+static struct bytes write_number(uint32_t number, char *out)
+{
+    struct writer writer;
+    writer_init(&writer, out, 16);
+    writer_map(&writer, 1);
+    writer_cstr(&writer, "seq");
+    writer_u64(&writer, number);
+    return writer_bytes(&writer);
+}
+
+static void on_partial(struct context *context, const struct request *request, struct bytes body)
+{
+    struct process *self = of(context);
+    char extension[16];
+    struct held_request *held = held_find(self->held, request->link, request->peer, request->id);
+    assert(body.size <= PAIR_BODY_BYTES_MAX);
+    if (held == NULL || !held->streams || (uint32_t)request->link == LINK_DOORWAY)
+        return;
+    session_say(uplinks_back(self, request->link), (uint32_t)(request->link >> 32),
+                &(struct header){.command = COMMAND_PARTIAL,
+                                 .id = request->id,
+                                 .executed = EXECUTED_MAYBE,
+                                 .admit_level = CLASS_SHEDDABLE,
+                                 .instance = bytes_of(self->instance),
+                                 .extension = write_number(held->partials++, extension)},
+                body);
+}
+
 /* Of a request that may not run twice, STARTED leaves before the work begins. */
 static void on_started(struct context *context, const struct request *request)
 {
@@ -206,6 +235,11 @@ static void on_cancel_ask(struct context *context, uint64_t tag)
         (void)peerlinks_cancel(self, tag);
 }
 
+static void on_say_ready(struct context *context)
+{
+    uplinks_say_ready(of(context));
+}
+
 static void on_invalidate(struct context *context, const uint64_t *tags, size_t count)
 {
     assert(count <= TAGS_BATCH_MAX);
@@ -252,13 +286,21 @@ void acting_init(struct process *self)
 {
     self->context.random = on_random;
     self->context.reply = on_reply;
+    self->context.partial = on_partial;
     self->context.started = on_started;
     self->context.ask = on_ask;
     self->context.cancel_ask = on_cancel_ask;
     self->context.start_job = on_start_job;
     self->context.cancel_job = on_cancel_job;
+    self->context.say_ready = on_say_ready;
     self->context.invalidate = on_invalidate;
     self->context.give_up = on_give_up;
+}
+
+void acting_partial(struct process *self, uint64_t tag, struct bytes body)
+{
+    if (self->spec->on_partial != NULL)
+        self->spec->on_partial(self->actor.state, &self->context, tag, body);
 }
 
 /* Requests. */
@@ -272,7 +314,8 @@ void acting_take_request(struct process *self, uint64_t link, uint64_t peer,
                                 .id = header->id,
                                 .arrived_at = self->context.now_at,
                                 .method = name_of(header->method),
-                                .idempotent = (header->flags & FLAG_IDEMPOTENT) != 0};
+                                .idempotent = (header->flags & FLAG_IDEMPOTENT) != 0,
+                                .streams = (header->flags & FLAG_STREAM) != 0};
     enum status status = held_add(self->held, &held);
     if (header->id == 0 || status == STATUS_DUPLICATE_RUNNING) {
         struct held_request nobody;

@@ -39,6 +39,7 @@ void actor_check(const struct actor_spec *spec)
     assert(has_threads == (spec->thread_stop != NULL));
     assert(has_threads == (spec->on_job_done != NULL));
     assert((spec->due_at != NULL) == (spec->tick != NULL));
+    assert((spec->descriptor != NULL) == (spec->on_ready != NULL));
 }
 
 /* The end user that a trusted service acts for; absent if it is none of the wire's names. */

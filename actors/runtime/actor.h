@@ -93,6 +93,12 @@ struct context {
      * may be answered or not: it is dropped. */
     void (*reply)(struct context *self, const struct request *request, const struct answer *answer);
 
+    /* Answer a part of it before the answer: to one that asked with STREAM, in order; to any other
+     * it is dropped. One that goes to the doorway gets none.
+     *
+     * body  at most PAIR_BODY_BYTES_MAX; borrowed for the call */
+    void (*partial)(struct context *self, const struct request *request, struct bytes body);
+
     /* Say that work on it begins: redelivery is not free any more. */
     void (*started)(struct context *self, const struct request *request);
 
@@ -115,6 +121,9 @@ struct context {
 
     /* Cancel one that was started and not given back. */
     void (*cancel_job)(struct context *self, struct job *job);
+
+    /* What methods() says has changed: it is asked again, and every broker told. */
+    void (*say_ready)(struct context *self);
 
     /* As an origin: what depends on these tags is stale. Numbered and sent to every broker. */
     void (*invalidate)(struct context *self, const uint64_t *tags, size_t count);
@@ -161,6 +170,8 @@ struct actor_spec {
 
     void (*on_answer)(void *state, struct context *context, uint64_t tag,
                       const struct answer *answer);
+    /* A part of the answer to a question that was asked with STREAM; the answer still comes. */
+    void (*on_partial)(void *state, struct context *context, uint64_t tag, struct bytes body);
     /* Of this request nobody wants the answer any more, and it needs none. Only link, peer and id
      * are set: they are the same as when it came. */
     void (*on_cancel)(void *state, struct context *context, const struct request *request);
@@ -179,6 +190,12 @@ struct actor_spec {
     /* When tick() wants to be called next; INT64_MAX: not before something happens. */
     int64_t (*due_at)(const void *state);
     void (*tick)(void *state, struct context *context);
+
+    /* A descriptor of the role's own that the loop polls; -1: none now. When it is readable, and
+     * once after each tick(), on_ready() is called: it does what can be done now, and is called
+     * again while it returns true. Both or neither. */
+    int (*descriptor)(const void *state);
+    bool (*on_ready)(void *state, struct context *context);
 
     /* On each job thread, at its start and end; NULL: a role without blocking work.
      * index  of the thread, from 0; returns its state, for run() */

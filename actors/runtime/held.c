@@ -107,8 +107,7 @@ bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
     return true;
 }
 
-const struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer,
-                                     uint64_t id)
+struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer, uint64_t id)
 {
     uint32_t index = *find(self, link, peer, id);
     return index == 0 ? NULL : &self->entries[index].request;

@@ -13,7 +13,8 @@ struct held_request {
     uint64_t link, peer, id;
     int64_t arrived_at;
     struct name method;
-    bool idempotent;
+    bool idempotent, streams;
+    uint32_t partials; /* sent so far */
 };
 
 struct held *held_new(uint32_t held_max);
@@ -28,9 +29,8 @@ MUST_USE enum status held_add(struct held *self, const struct held_request *requ
 bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
                  struct held_request *ret);
 
-/* NULL: it is not there. Valid until the next change. */
-const struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer,
-                                     uint64_t id);
+/* NULL: it is not there. Valid until the next change; what finds it must not be changed. */
+struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer, uint64_t id);
 
 /* Take out any that came over this link from this peer; false: there is none. Walks the table: for
  * the end of a connection. */

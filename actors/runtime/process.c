@@ -27,7 +27,7 @@
 #define STUCK_US_MAX (2 * US_PER_S) /* for a job to see at the end that it is cancelled */
 #define WAKE_MS_MAX 1000 /* the loop turns at least so often: the log says what it swallowed */
 #define POLL_ITEMS_MAX                                                                             \
-    (3 + BROKERS_MAX * (2 * LINK_POLL_ITEMS + 1) + 2 * VIEW_MEMBERS_MAX * LINK_POLL_ITEMS)
+    (4 + BROKERS_MAX * (2 * LINK_POLL_ITEMS + 1) + 2 * VIEW_MEMBERS_MAX * LINK_POLL_ITEMS)
 
 extern char **environ;
 
@@ -301,6 +301,8 @@ static unsigned turn(struct process *self)
     taken += news_take(self);
     taken += doorway_take(self);
     tick(self);
+    if (self->spec->on_ready != NULL)
+        taken += self->spec->on_ready(self->actor.state, &self->context);
     peerlinks_apply_view(self);
     uplinks_flush(self);
     peerlinks_flush(self);
@@ -321,6 +323,9 @@ static void sleep_until(struct process *self, int64_t until_at)
         items[count++] = (zmq_pollitem_t){NULL, jobs_fd(self->jobs), ZMQ_POLLIN, 0};
     if (self->router != NULL)
         items[count++] = (zmq_pollitem_t){self->router, 0, ZMQ_POLLIN, 0};
+    int own = self->spec->descriptor != NULL ? self->spec->descriptor(self->actor.state) : -1;
+    if (own >= 0)
+        items[count++] = (zmq_pollitem_t){NULL, own, ZMQ_POLLIN, 0};
     count += uplinks_poll(self, items + count);
     count += news_poll(self, items + count);
     count += peerlinks_poll(self, items + count);

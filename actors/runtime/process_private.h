@@ -123,7 +123,8 @@ void acting_drop_link(struct process *self, uint64_t link, uint64_t peer);
 void acting_take_query(struct process *self, const struct pair *pair, struct header *ret_header,
                        struct bytes *ret_body);
 
-/* Hand the end of a question to the role. */
+/* Hand a part of the answer, or the end, of a question to the role. */
+void acting_partial(struct process *self, uint64_t tag, struct bytes body);
 void acting_answer(struct process *self, uint64_t tag, const struct header *header,
                    struct bytes body);
 unsigned acting_finish_jobs(struct process *self);
@@ -136,6 +137,7 @@ void uplinks_flush(struct process *self);
 int64_t uplinks_due_at(const struct process *self);
 size_t uplinks_poll(const struct process *self, zmq_pollitem_t *items);
 void uplinks_say(struct process *self, const struct header *header, struct bytes body);
+void uplinks_say_ready(struct process *self);
 bool uplinks_are_told(const struct process *self); /* every invalidation, of brokers that are up */
 void uplinks_close(struct process *self, int linger_ms);
 

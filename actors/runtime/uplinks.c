@@ -204,6 +204,13 @@ static void on_front_answer(void *context, uint64_t tag, const struct header *he
     acting_answer(((struct uplink *)context)->process, tag, header, body);
 }
 
+static void on_front_partial(void *context, uint64_t tag, const struct header *header,
+                             struct bytes body)
+{
+    (void)header;
+    acting_partial(((struct uplink *)context)->process, tag, body);
+}
+
 static void on_refused(void *context, enum status status, struct bytes reason)
 {
     struct uplink *self = context;
@@ -246,8 +253,8 @@ static const struct session_owner back_owner = {.on_up = on_back_up,
                                                 .on_pair = on_back_pair,
                                                 .write_ready = write_ready,
                                                 .write_heartbeat = write_heartbeat};
-static const struct session_owner front_owner = {.on_refused = on_refused,
-                                                 .on_answer = on_front_answer};
+static const struct session_owner front_owner = {
+    .on_refused = on_refused, .on_answer = on_front_answer, .on_partial = on_front_partial};
 
 static struct link *open_link(struct uplink *self, const char *endpoint, bool is_back, char *reason)
 {
@@ -428,6 +435,16 @@ void uplinks_say(struct process *self, const struct header *header, struct bytes
     for (unsigned i = 0; i < self->uplink_count; i++) {
         struct session *session = link_session(self->uplinks[i].back);
         session_say(session, session_connection(session), header, body);
+    }
+}
+
+/* One that is not greeted yet hears it with the greeting; one that drains must not say it. */
+void uplinks_say_ready(struct process *self)
+{
+    for (unsigned i = 0; i < self->uplink_count && !self->draining; i++) {
+        struct session *session = link_session(self->uplinks[i].back);
+        if (session_state(session) == SESSION_UP)
+            session_say_ready(session);
     }
 }
 

@@ -43,6 +43,13 @@ static void on_reply(struct context *context, const struct request *request,
     replies[request->id]++;
 }
 
+static void on_partial(struct context *context, const struct request *request, struct bytes body)
+{
+    (void)context;
+    (void)body;
+    assert(replies[request->id] == 0);
+}
+
 static void on_started(struct context *context, const struct request *request)
 {
     (void)context;
@@ -81,6 +88,7 @@ static void on_cancel_ask(struct context *context, uint64_t tag)
 static void answer_ask(void *state, struct context *context, size_t i, const struct answer *answer)
 {
     uint64_t tag = open_asks[i].tag;
+    driver_spec.on_partial(state, context, tag, answer->body);
     remove_ask(i);
     driver_spec.on_answer(state, context, tag, answer);
 }
@@ -182,6 +190,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
                               .metrics = metrics_new(METRIC_SERIES_MAX),
                               .random = on_random,
                               .reply = on_reply,
+                              .partial = on_partial,
                               .started = on_started,
                               .ask = on_ask,
                               .cancel_ask = on_cancel_ask};

@@ -122,8 +122,10 @@ struct pair play_expect(struct side *side, enum command command)
     while (pair.header.command != command) {
         if (pair.header.command == COMMAND_HELLO)
             welcome(side);
+        side->partials += pair.header.command == COMMAND_PARTIAL;
         pair = next_pair(side, command);
     }
+    side->partials += command == COMMAND_PARTIAL;
     return pair;
 }
 

@@ -20,7 +20,8 @@ struct side {
     char bytes[PLAY_MESSAGE_BYTES]; /* the message that is being read */
     struct pairs pairs;
     bool reading;
-    unsigned hellos; /* greetings that were answered */
+    unsigned hellos;   /* greetings that were answered */
+    unsigned partials; /* that came, passed over or not */
 };
 
 struct play {

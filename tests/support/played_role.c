@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "actors/runtime/settings.h"
@@ -12,6 +13,8 @@ struct state {
     struct request asking; /* waits for its own question; id 0: none */
     struct request hanging;
     struct request working;
+    struct request ringing; /* waits for the bell */
+    int bell;               /* a timer's descriptor; 0: none yet */
     struct job job;
     uint64_t gaps, views, events, cancels, next_tag;
 };
@@ -63,7 +66,10 @@ static void run_job(struct job *job, void *thread_state)
 static enum status ask(struct state *self, struct context *context, const struct request *request,
                        enum role role)
 {
-    struct ask ask = {.role = role, .method = bytes_of("tool"), .body = bytes_of("\x01")};
+    struct ask ask = {.role = role,
+                      .method = bytes_of("tool"),
+                      .flags = request->flags & FLAG_STREAM,
+                      .body = bytes_of("\x01")};
     self->asking = *request;
     return context->ask(context, request, &ask, self->next_tag++);
 }
@@ -81,6 +87,31 @@ static enum status tell_seen(struct state *self, struct context *context,
     writer_u64(&writer, self->cancels);
     reply_body(context, request, writer_bytes(&writer));
     return STATUS_OK;
+}
+
+static void ring_soon(struct state *self, const struct request *request)
+{
+    struct itimerspec soon = {.it_value.tv_nsec = 1000000};
+    if (self->bell == 0)
+        self->bell = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    ck_assert_int_eq(timerfd_settime(self->bell, 0, &soon, NULL), 0);
+    self->ringing = *request;
+}
+
+static int role_descriptor(const void *state)
+{
+    const struct state *self = state;
+    return self->bell == 0 ? -1 : self->bell;
+}
+
+static bool role_ready(void *state, struct context *context)
+{
+    struct state *self = state;
+    uint64_t rings;
+    if (self->bell == 0 || read(self->bell, &rings, sizeof rings) != (ssize_t)sizeof rings)
+        return false;
+    reply_body(context, &self->ringing, bytes_of("\x09"));
+    return true;
 }
 
 static enum status role_any(void *state, struct context *context, const struct request *request,
@@ -112,6 +143,11 @@ static enum status role_any(void *state, struct context *context, const struct r
         self->job = (struct job){.run = run_stuck, .deadline_at = request->deadline_at};
         reply_body(context, request, bytes_of("\x06"));
         return context->start_job(context, &self->job);
+    } else if (bytes_are(method, "ring")) {
+        ring_soon(self, request);
+    } else if (bytes_are(method, "say ready")) {
+        context->say_ready(context);
+        reply_body(context, request, bytes_of("\x08"));
     } else if (bytes_are(method, "give up")) {
         context->give_up(context, "as it was told");
     } else if (bytes_are(method, "invalidate")) {
@@ -141,6 +177,13 @@ static void role_answer(void *state, struct context *context, uint64_t tag,
         reply_body(context, &self->asking, answer->body);
     else
         actor_refuse(context, &self->asking, answer->status, answer->retry_after_ms, NULL);
+}
+
+static void role_partial(void *state, struct context *context, uint64_t tag, struct bytes body)
+{
+    struct state *self = state;
+    ck_assert_uint_eq(tag, self->next_tag - 1);
+    context->partial(context, &self->asking, body);
 }
 
 static void role_cancel(void *state, struct context *context, const struct request *request)
@@ -202,7 +245,10 @@ const struct actor_spec played_role = {
     .handlers = {[MSG_QUERY] = role_query},
     .any_method = role_any,
     .on_answer = role_answer,
+    .on_partial = role_partial,
     .on_cancel = role_cancel,
+    .descriptor = role_descriptor,
+    .on_ready = role_ready,
     .on_view = role_view,
     .on_event = role_event,
     .on_gap = role_gap,

@@ -64,6 +64,19 @@ static void on_started(struct context *context, const struct request *request)
     self->started[self->started_count++] = *request;
 }
 
+static void on_partial(struct context *context, const struct request *request, struct bytes body)
+{
+    struct record *self = of(context);
+    ck_assert_msg(record_reply_to(self, request->id) == NULL, "a part after the reply");
+    self->partials = grow(self->partials, self->partial_count, sizeof *self->partials);
+    self->partials[self->partial_count++] = (struct recorded_partial){*request, keep(self, body)};
+}
+
+static void on_say_ready(struct context *context)
+{
+    of(context)->ready_count++;
+}
+
 static struct recorded_ask *find_open(struct record *self, uint64_t tag)
 {
     for (size_t i = 0; i < self->ask_count; i++)
@@ -154,11 +167,13 @@ struct record *record_try(const struct actor_spec *spec, const char *const *flag
                                      .metrics = metrics_new(METRIC_SERIES_MAX),
                                      .random = on_random,
                                      .reply = on_reply,
+                                     .partial = on_partial,
                                      .started = on_started,
                                      .ask = on_ask,
                                      .cancel_ask = on_cancel_ask,
                                      .start_job = on_start_job,
                                      .cancel_job = on_cancel_job,
+                                     .say_ready = on_say_ready,
                                      .invalidate = on_invalidate,
                                      .give_up = on_give_up};
     self->seed = 1;
@@ -212,6 +227,7 @@ void record_destroy(struct record **self_p)
     free(self->invalidations);
     free(self->jobs);
     free(self->started);
+    free(self->partials);
     free(self);
     *self_p = NULL;
 }
@@ -339,6 +355,12 @@ void record_answer_message(struct record *self, struct recorded_ask *ask, enum m
     ck_assert_int_eq(message_encode(id, value, room, PAIR_BODY_BYTES_MAX, &answer.body), STATUS_OK);
     record_answer(self, ask, &answer);
     free(room);
+}
+
+void record_partial(struct record *self, struct recorded_ask *ask, struct bytes body)
+{
+    ck_assert(ask->open);
+    self->actor.spec->on_partial(self->actor.state, &self->context, ask->tag, body);
 }
 
 void record_answer_failure(struct record *self, struct recorded_ask *ask, enum status status)

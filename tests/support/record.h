@@ -20,6 +20,11 @@ struct recorded_reply {
     struct answer answer; /* its body is owned by the record */
 };
 
+struct recorded_partial {
+    struct request request;
+    struct bytes body; /* owned by the record */
+};
+
 struct recorded_ask {
     struct request origin;
     struct ask ask; /* its bytes are owned by the record */
@@ -52,7 +57,9 @@ struct record {
     struct recorded_invalidation *invalidations;
     struct job **jobs;       /* waiting */
     struct request *started; /* said to have begun */
-    size_t reply_count, ask_count, invalidation_count, job_count, started_count;
+    struct recorded_partial *partials;
+    size_t reply_count, ask_count, invalidation_count, job_count, started_count, partial_count;
+    size_t ready_count; /* READY said again */
 
     void **owned; /* copies of bytes, freed at the end */
     size_t owned_count;
@@ -99,6 +106,9 @@ void record_expect_refusal(const struct record *self, uint64_t request_id, enum 
  * the role asks again. */
 struct recorded_ask *record_open_ask(struct record *self);
 struct recorded_ask *record_open_ask_of(struct record *self, enum role role, const char *method);
+
+/* A part of the answer to an open ask, which stays open. */
+void record_partial(struct record *self, struct recorded_ask *ask, struct bytes body);
 
 /* Answer an open ask: with these bytes, with a message, or with a failure of this status. */
 void record_answer(struct record *self, struct recorded_ask *ask, const struct answer *answer);

@@ -282,6 +282,47 @@ START_TEST(what_is_redelivered_keeps_its_order)
 END_TEST
 
 /* Of another worker's request, and of one that is over, a reply reaches nobody. */
+/* In order, before the answer, and only to one who asked for them. */
+START_TEST(pieces_go_to_who_asked_for_them)
+{
+    uint64_t streams = world_ask(CLASS_CRITICAL, 1000, FLAG_STREAM), plain = ask();
+    world_turn();
+    struct header piece = {.command = COMMAND_PARTIAL, .id = next_at(WORKER)};
+    world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("1"));
+    world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("2"));
+    uint64_t first = piece.id;
+    piece.id = next_at(WORKER);
+    world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("3"));
+    world_turn();
+    ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_PARTIAL), 2);
+    struct heard *heard = world_hear(SIDE_FRONTEND, CLIENT, COMMAND_PARTIAL);
+    ck_assert_uint_eq(heard->pair.header.id, streams);
+    ck_assert(bytes_are(heard->pair.body, "1"));
+    world_forget(heard);
+    world_reply(WORKER, first, STATUS_OK);
+    world_reply(WORKER, piece.id, STATUS_OK);
+    world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("late"));
+    world_turn();
+    world_expect(CLIENT, streams, STATUS_OK);
+    world_expect(CLIENT, plain, STATUS_OK);
+    ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_PARTIAL), 1);
+}
+END_TEST
+
+/* A worker that has said a piece has begun. */
+START_TEST(what_has_said_a_piece_is_not_done_twice)
+{
+    uint64_t id = world_ask(CLASS_CRITICAL, 1000, FLAG_STREAM);
+    world_turn();
+    struct header piece = {.command = COMMAND_PARTIAL, .id = next_at(WORKER)};
+    world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("1"));
+    world_say(SIDE_BACKEND, WORKER, &(struct header){.command = COMMAND_DISCONNECT},
+              (struct bytes){0});
+    world_turn();
+    world_expect(CLIENT, id, STATUS_WORKER_LOST);
+}
+END_TEST
+
 START_TEST(a_stale_reply_reaches_nobody)
 {
     world_worker(2, ROLE_DRIVER, CONCURRENCY, "query");
@@ -361,6 +402,8 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, what_was_begun_is_never_said_not_to_be, 0, 3);
     tcase_add_loop_test(tcase, what_cannot_leave_goes_to_another, 0, 2);
     tcase_add_test(tcase, what_is_redelivered_keeps_its_order);
+    tcase_add_test(tcase, pieces_go_to_who_asked_for_them);
+    tcase_add_test(tcase, what_has_said_a_piece_is_not_done_twice);
     tcase_add_test(tcase, a_stale_reply_reaches_nobody);
     tcase_add_test(tcase, a_broker_that_ends_answers_everybody);
     tcase_add_test(tcase, a_broker_that_ends_does_not_wait_for_ever);

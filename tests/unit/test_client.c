@@ -123,6 +123,11 @@ static void stub_serve(const struct pair *pair)
         memcpy(last_user, pair->header.extension.data, pair->header.extension.size);
     if (stub.manner == GARBLED)
         stub_garble();
+    for (char i = 0; i < 3 && pair->header.flags & FLAG_STREAM; i++)
+        stub_say(&(struct header){.command = COMMAND_PARTIAL,
+                                  .id = pair->header.id,
+                                  .extension = {(char[]){'\x81', '\xa3', 's', 'e', 'q', i}, 6}},
+                 bytes_of("part"));
     if (stub.manner == ECHO || stub.manner == GARBLED)
         stub_say(&reply, pair->body);
     if (stub.manner == FORGETFUL) {
@@ -202,7 +207,7 @@ static void teardown(void)
     }
 
 struct ends {
-    unsigned count;
+    unsigned count, parts;
     struct fact_reply last; /* without its views */
     char body[64];
     size_t body_size;
@@ -252,6 +257,29 @@ START_TEST(a_call_ends_with_its_reply)
     ck_assert_mem_eq(ends.body, "\xa3xyz", 4);
     ck_assert_str_eq(fact_peer(handle).instance, "stub");
     ck_assert_uint_eq(fact_peer(handle).calls, 0);
+}
+END_TEST
+
+static void on_part(void *context, uint64_t call, uint32_t number, struct bytes body)
+{
+    struct ends *ends = context;
+    ck_assert_uint_eq(ends->count, 0);
+    ck_assert_uint_ne(call, 0);
+    ck_assert_uint_eq(number, ends->parts++);
+    ck_assert(bytes_are(body, "part"));
+}
+
+START_TEST(parts_of_an_answer_are_told_before_its_end)
+{
+    struct ends ends = {0}, deaf = {0};
+    struct fact_request request = request_of("\xc0", 4000);
+    request.flags = FLAG_STREAM;
+    ck_assert_int_eq(fact_submit(handle, &request, on_done, &deaf, NULL), STATUS_OK);
+    request.partial = on_part;
+    ck_assert_int_eq(fact_submit(handle, &request, on_done, &ends, NULL), STATUS_OK);
+    UNTIL(ends.count > 0 && deaf.count > 0);
+    ck_assert_uint_eq(ends.parts, 3);
+    ck_assert_int_eq(ends.last.status, STATUS_OK);
 }
 END_TEST
 
@@ -717,6 +745,7 @@ static void add_tests(TCase *tcase)
     tcase_set_timeout(tcase, 30);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_call_ends_with_its_reply);
+    tcase_add_test(tcase, parts_of_an_answer_are_told_before_its_end);
     tcase_add_test(tcase, what_a_request_says_is_what_the_broker_reads);
     tcase_add_test(tcase, a_thousand_calls_beyond_the_credit_each_end_once);
     tcase_add_test(tcase, calls_of_one_turn_leave_in_one_message);

@@ -20,6 +20,26 @@ static void assert_quiet(void)
     ck_assert_uint_eq(scene_leases_out(), 0);
 }
 
+/* --- parts of an answer --- */
+
+/* What a tool says before its answer reaches who asked for parts, and only him. */
+START_TEST(parts_go_to_who_asked_with_stream)
+{
+    uint64_t id = scene_call(SCENE_WRITE, 3, FLAG_STREAM), plain = scene_call(SCENE_WRITE, 4, 0);
+    struct recorded_ask *ask = scene_open(ROLE_TOOL_EXECUTOR, SCENE_WRITE);
+    ck_assert_uint_eq(ask->ask.flags & FLAG_STREAM, FLAG_STREAM);
+    record_partial(scene.record, ask, bytes_of("\x01"));
+    ck_assert_uint_eq(scene.record->partial_count, 1);
+    ck_assert_uint_eq(scene.record->partials[0].request.id, id);
+    ck_assert(bytes_are(scene.record->partials[0].body, "\x01"));
+    ck_assert(scene_answer(ask));
+    ck_assert_uint_eq(scene_open(ROLE_TOOL_EXECUTOR, SCENE_WRITE)->ask.flags & FLAG_STREAM, 0);
+    scene_run();
+    ck_assert_uint_eq(scene_reply_to(plain).n, 4);
+    assert_quiet();
+}
+END_TEST
+
 /* --- cancel and deadline, at every step --- */
 
 /* Answer so many questions of the driver, in their order; then it ends in one of two ways. */
@@ -368,6 +388,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
     tcase_add_loop_test(tcase, cancelled_at_any_step_it_leaves_nothing, 0, STEPS_OF_A_QUESTION);
     tcase_add_loop_test(tcase, too_late_at_any_step_it_is_answered_once, 0, STEPS_OF_A_QUESTION);
+    tcase_add_test(tcase, parts_go_to_who_asked_with_stream);
     tcase_add_test(tcase, without_time_no_step_begins);
     tcase_add_test(tcase, a_deadline_while_a_tool_runs_says_that_it_may_have);
     tcase_add_test(tcase, what_is_above_its_concurrency_is_refused_and_the_rest_served);

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <zmq.h>
 
+#include "actors/runtime/process_private.h"
 #include "actors/runtime/socket.h"
 #include "tests/support/play.h"
 #include "tests/support/suite.h"
@@ -116,6 +117,62 @@ START_TEST(a_question_takes_its_terms_along_and_its_answer_back)
     answer.retry_after_ms = 77;
     play_send_pair(&play.front, &answer, bytes_of("\xc0"));
     ck_assert_uint_eq(play_expect_reply(id, STATUS_BUSY_SHED).header.retry_after_ms, 77);
+}
+END_TEST
+
+START_TEST(parts_of_an_answer_pass_through_to_one_who_asked_for_them)
+{
+    uint64_t number = 7;
+    play_greet();
+    uint64_t id = play_request_with("ask", 4000, FLAG_STREAM);
+    struct pair question = play_expect(&play.front, COMMAND_REQUEST);
+    ck_assert_int_eq(question.header.flags, FLAG_STREAM);
+    struct header said = {.command = COMMAND_PARTIAL, .id = question.header.id};
+    for (uint64_t i = 0; i < 2; i++) {
+        play_send_pair(&play.front, &said, bytes_of("\x2b"));
+        struct pair part = play_expect(&play.back, COMMAND_PARTIAL);
+        ck_assert_uint_eq(part.header.id, id);
+        ck_assert(value_u64(value_find(part.header.extension, "seq"), &number));
+        ck_assert_uint_eq(number, i);
+        ck_assert(bytes_are(part.body, "\x2b"));
+    }
+    said = (struct header){.command = COMMAND_REPLY, .id = said.id, .credit = 101};
+    play_send_pair(&play.front, &said, bytes_of("\x2a"));
+    (void)play_expect_reply(id, STATUS_OK);
+}
+END_TEST
+
+START_TEST(one_who_did_not_ask_for_parts_gets_none)
+{
+    play_greet();
+    uint64_t id = play_request_with("ask", 4000, 0);
+    struct header said = {.command = COMMAND_PARTIAL,
+                          .id = play_expect(&play.front, COMMAND_REQUEST).header.id};
+    play_send_pair(&play.front, &said, bytes_of("\x2b"));
+    said = (struct header){.command = COMMAND_REPLY, .id = said.id, .credit = 101};
+    play_send_pair(&play.front, &said, bytes_of("\x2a"));
+    (void)play_expect_reply(id, STATUS_OK);
+    ck_assert_uint_eq(play.back.partials, 0);
+}
+END_TEST
+
+/* Asleep it would notice none of them for a second. */
+START_TEST(a_descriptor_of_the_role_s_own_wakes_it)
+{
+    play_greet();
+    int64_t begun_at = process_clock_us();
+    for (int i = 0; i < 20; i++)
+        (void)play_expect_reply(play_request_with("ring", 4000, FLAG_IDEMPOTENT), STATUS_OK);
+    ck_assert_int_lt(process_clock_us() - begun_at, 10 * US_PER_S);
+}
+END_TEST
+
+START_TEST(what_it_serves_can_change)
+{
+    play_greet();
+    (void)play_request("say ready");
+    struct pair ready = play_expect(&play.back, COMMAND_READY);
+    ck_assert_uint_eq(ready.header.role, ROLE_DRIVER);
 }
 END_TEST
 
@@ -454,6 +511,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, it_serves_and_grants_one_more_with_each_reply);
     tcase_add_test(tcase, replies_that_are_ready_together_travel_together);
     tcase_add_test(tcase, a_question_takes_its_terms_along_and_its_answer_back);
+    tcase_add_test(tcase, parts_of_an_answer_pass_through_to_one_who_asked_for_them);
+    tcase_add_test(tcase, one_who_did_not_ask_for_parts_gets_none);
+    tcase_add_test(tcase, a_descriptor_of_the_role_s_own_wakes_it);
+    tcase_add_test(tcase, what_it_serves_can_change);
     tcase_add_test(tcase, a_question_without_an_answer_ends_in_time_and_is_withdrawn);
     tcase_add_test(tcase, a_question_whose_broker_is_gone_is_lost);
     tcase_add_test(tcase, a_cancelled_request_is_answered_at_once_and_the_role_told);

@@ -20,7 +20,7 @@ static struct {
     int64_t now_at;
     bool worker;
     unsigned ups, downs, refusals, pairs_in;
-    unsigned ends[TAGS];
+    unsigned ends[TAGS], pieces[TAGS];
     enum status status[TAGS];
     enum executed executed[TAGS];
     struct header last_in;
@@ -71,6 +71,15 @@ static void on_answer(void *self, uint64_t tag, const struct header *header, str
     world.executed[tag] = header->executed;
 }
 
+static void on_partial(void *self, uint64_t tag, const struct header *header, struct bytes body)
+{
+    (void)self, (void)header;
+    ck_assert_uint_lt(tag, TAGS);
+    ck_assert_uint_eq(world.ends[tag], 0);
+    ck_assert(bytes_are(body, "piece"));
+    world.pieces[tag]++;
+}
+
 static void on_pair(void *self, const struct pair *pair)
 {
     (void)self;
@@ -88,8 +97,13 @@ static uint32_t write_ready(void *self, struct writer *writer)
 
 static void open_session(bool worker)
 {
-    struct session_owner owner = {NULL,      on_up,   on_down,     on_refused,
-                                  on_answer, on_pair, write_ready, NULL};
+    struct session_owner owner = {.on_up = on_up,
+                                  .on_down = on_down,
+                                  .on_refused = on_refused,
+                                  .on_answer = on_answer,
+                                  .on_partial = on_partial,
+                                  .on_pair = on_pair,
+                                  .write_ready = write_ready};
     struct session_config config = {.role = worker ? ROLE_DRIVER : ROLE_CLIENT,
                                     .id = "0123456789abcde",
                                     .instance = bytes_of("c1"),
@@ -274,6 +288,32 @@ START_TEST(a_large_question_travels_alone_and_overtakes_nothing)
     ck_assert_uint_eq(world.messages, before + 3);
     ck_assert_uint_lt(world.ids[0], world.ids[1]);
     ck_assert_uint_lt(world.ids[1], world.ids[2]);
+}
+END_TEST
+
+/* Only of what has left and has no end yet. */
+START_TEST(pieces_of_an_answer_come_before_its_end)
+{
+    struct header piece = {.command = COMMAND_PARTIAL, .id = 1};
+    say(piece, bytes_of("piece"));
+    deliver();
+    carry();
+    world.granted = 1;
+    welcome();
+    ck_assert_int_eq(ask(1, COMMAND_REQUEST, 1000), STATUS_OK);
+    ck_assert_int_eq(ask(2, COMMAND_REQUEST, 1000), STATUS_OK); /* waits for credit */
+    carry();
+    say(piece, bytes_of("piece"));
+    say(piece, bytes_of("piece"));
+    piece.id = 2;
+    say(piece, bytes_of("piece"));
+    say((struct header){.command = COMMAND_REPLY, .id = 1, .credit = 1}, (struct bytes){0});
+    piece.id = 1;
+    say(piece, bytes_of("piece"));
+    deliver();
+    ck_assert_uint_eq(world.pieces[1], 2);
+    ck_assert_uint_eq(world.pieces[2], 0);
+    ck_assert_uint_eq(world.ends[1], 1);
 }
 END_TEST
 
@@ -508,6 +548,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, questions_to_the_broker_need_no_credit);
     tcase_add_test(tcase, what_is_ready_together_leaves_together);
     tcase_add_test(tcase, a_large_question_travels_alone_and_overtakes_nothing);
+    tcase_add_test(tcase, pieces_of_an_answer_come_before_its_end);
     tcase_add_test(tcase, a_deadline_says_how_far_the_question_came);
     tcase_add_test(tcase, silence_ends_what_had_left_and_keeps_what_had_not);
     tcase_add_test(tcase, sent_away_it_greets_again);
