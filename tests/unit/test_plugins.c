@@ -83,6 +83,17 @@ static double bound(const char *name)
         metrics_series(record->context.metrics, METRIC_BOUND_USED_RATIO, LABELS(name)));
 }
 
+/* The elements of "tools" in the answer to a question. */
+static uint64_t count_told(const char *question)
+{
+    static char bytes[PAIR_BODY_BYTES_MAX];
+    struct bytes body;
+    ck_assert_int_eq(
+        record_query(record, question, (struct bytes){NULL, 0}, bytes, sizeof bytes, &body),
+        STATUS_OK);
+    return values_count(value_find(body, "tools"));
+}
+
 /* Loading. */
 
 START_TEST(a_plug_in_is_served_beside_what_is_built_in)
@@ -163,7 +174,7 @@ static const struct {
     {"cacheable writer", "Fault_None: cacheable: only what is read_only and idempotent can be"},
     {"run absent", "Fault_None: run: there is no function"},
     {"65", "Fault_None57: there are 64 tools already, and no more can be"},
-    {"large", ": all definitions together are larger than 196608 bytes"},
+    {"large 20", ": all definitions together are larger than 196608 bytes"},
 };
 
 START_TEST(a_fault_is_told_with_its_file_and_nothing_starts)
@@ -185,6 +196,8 @@ START_TEST(as_many_tools_as_there_is_room_for_are_served)
     ck_assert_double_eq(bound("executor_tools"), 1);
     ck_assert_double_gt(bound("executor_definitions"), 0.01);
     ck_assert_ptr_nonnull(result_of(run("Fault_None56", "{}")).data.data);
+    ck_assert_uint_eq(count_told("tools"), TOOLS_MAX);
+    ck_assert_uint_eq(count_told("statistics"), TOOLS_MAX);
 }
 END_TEST
 

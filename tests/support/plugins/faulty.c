@@ -1,5 +1,5 @@
 /* faulty - a plug-in with the one fault that FACT_TEST_PLUGIN names; without it, it is sound. With
- * a number there it has so many tools, with "large" definitions that pass every bound together. */
+ * a number there it has so many tools; behind "large" their definitions are. */
 #include <fact_tool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,9 +129,9 @@ const struct fact_plugin *fact_plugin(void)
     if (strcmp(fault, "twice") == 0) {
         multiply(2);
         tools[1].name = tools[0].name;
-    } else if (strcmp(fault, "large") == 0) {
+    } else if (strncmp(fault, "large ", 6) == 0) {
         enlarge();
-        multiply(20);
+        multiply((uint32_t)strtoul(fault + 6, NULL, 10));
     } else {
         multiply((uint32_t)strtoul(fault, NULL, 10));
     }
