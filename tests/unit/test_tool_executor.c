@@ -369,8 +369,13 @@ START_TEST(when_no_call_ends_any_more_it_gives_up)
     record_cancel(record, withdrawn);
     record_step(record, 210 * MS);
     ck_assert_uint_eq(statistics().stuck, 1);
-    record_step(record, 5000 * MS - 210 * MS); /* the other might serve yet */
+    record_step(record, 90 * MS + 4 * MS); /* the other may still end by itself */
+    ck_assert_uint_eq(statistics().stuck, 1);
+    record_step(record, 1 * MS);
     ck_assert_uint_eq(statistics().stuck, 2);
+    record_step(record, 2999 * MS);
+    ck_assert_ptr_null(record->gave_up);
+    record_step(record, 1 * MS);
     ck_assert_ptr_nonnull(record->gave_up);
     record->gave_up = NULL;
     finish(1);

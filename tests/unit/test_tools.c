@@ -199,6 +199,8 @@ START_TEST(there_is_room_for_so_many_bytes_of_definitions)
     } while (tools_add(tools, &row, reason));
     ck_assert_ptr_nonnull(strstr(reason, "all definitions together are larger than 196608 bytes"));
     ck_assert_uint_gt(tools->definitions_bytes, TOOL_DEFINITIONS_BYTES_MAX - 40000);
+    for (int i = 0; i < 10; i++)
+        ck_assert(!tools_add(tools, &row, reason));
     row.description = "Small.";
     row.parameters_text = row.result_text = OBJECT;
     ck_assert_msg(tools_add(tools, &row, reason), "%s",

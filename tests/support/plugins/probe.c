@@ -299,6 +299,7 @@ static const struct fact_tool tools[] = {
         .result = RESULT,
         .timeout_ms = 700,
         .scope = "user",
+        .ttl_ms = 7, /* means nothing where nothing is cached */
         .idempotent = true,
         .concurrency = 3,
         .rights = "read,probe",
