@@ -232,13 +232,13 @@ class Client:
         """Say goodbye; calls without an end raise `Cancelled`. May be called twice."""
         if self._closed:
             return
+        for handle in (self._soon, self._timer):
+            if handle is not None:
+                handle.cancel()
         self._core.close(now_at())
         self._closed = True
         self._turn()
         self._unwatch()
-        for handle in (self._soon, self._timer):
-            if handle is not None:
-                handle.cancel()
         self._transport.disconnect()
         await self._loop.run_in_executor(
             None, self._transport.close

@@ -38,6 +38,28 @@ class Call(Future[T], Generic[T]):
         self._number = 0
         self.set_running_or_notify_cancel()
 
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for its end.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; its deadline ends it in any case.
+
+        Returns
+        -------
+        Answer or Any
+
+        Raises
+        ------
+        FactError
+            It was not served.
+        RuntimeError
+            Here it would wait for ever: inside `Client.together`, or where an end is told.
+        """
+        self._client._check_may_wait(self)
+        return super().result(timeout)
+
     def cancel(self) -> bool:
         """Withdraw it: it raises `Cancelled`.
 
@@ -107,6 +129,7 @@ class Client:
         self._lock = threading.RLock()  # of the core, and of what stands below
         self._calls: dict[int, Call[Any]] = {}
         self._closing = self._awake = False
+        self._holder: int | None = None  # the thread inside together()
         self._changed = threading.Condition(self._lock)  # the peer's state
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -230,7 +253,11 @@ class Client:
         Other threads wait meanwhile: do nothing inside but submit.
         """
         with self._lock:
-            yield
+            before, self._holder = self._holder, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = before
 
     # The connection
 
@@ -288,6 +315,12 @@ class Client:
         self.close()
 
     # Its own
+
+    def _check_may_wait(self, call: Call[Any]) -> None:
+        """Nobody moves bytes while this thread waits with the lock, or is the one that moves them."""
+        me = threading.get_ident()
+        if not call.done() and me in (self._holder, self._thread.ident):
+            raise RuntimeError("it would wait for ever: begin calls here, and wait elsewhere")
 
     def _begin(self, question: Question) -> Call[Any]:
         call: Call[Any] = Call(self, question)

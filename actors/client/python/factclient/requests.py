@@ -11,6 +11,7 @@ from .errors import InternalError
 from .status import Executed, Status
 
 TIMEOUT_S = 5.0
+TIMEOUT_S_MAX = 4_000_000  # what the wire has room for; a broker cuts it to less
 
 
 class How(TypedDict, total=False):
@@ -19,7 +20,7 @@ class How(TypedDict, total=False):
     Parameters
     ----------
     timeout : float
-        Its deadline, seconds from now; 5 if it is left out.
+        Its deadline, seconds from now; 5 if it is left out. A broker cuts it to 300.
     idempotent : bool
         Doing it twice does no harm: then it may be tried again, by this client and by the broker,
         even where nobody knows whether it was done. Questions are idempotent, tools are not.
@@ -169,7 +170,10 @@ def _request(header: wire.Header, body: Any, how: How) -> Request:
     unknown = set(how) - set(How.__annotations__)
     if unknown:
         raise TypeError(f"unknown: {', '.join(sorted(unknown))}")
-    timeout_us = int(how.get("timeout", TIMEOUT_S) * 1e6)
+    timeout = how.get("timeout", TIMEOUT_S)
+    if not 0 <= timeout <= TIMEOUT_S_MAX:
+        raise ValueError(f"timeout: 0 to {TIMEOUT_S_MAX} seconds")
+    timeout_us = int(timeout * 1e6)
     return Request(header, pack(body), timeout_us, how.get("retries", True))
 
 

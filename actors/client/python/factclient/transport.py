@@ -14,7 +14,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from .wire import FRAME_BYTES_MAX
 
-# source: docs/protocol.md, "Sockets"; the same as libfact's
+# source: docs/protocol.md, "libzmq, set and avoided"'s
 _OPTIONS = {
     zmq.IMMEDIATE: 1,  # else what is sent waits for an endpoint that is not there
     zmq.SNDHWM: 128, zmq.RCVHWM: 128, zmq.LINGER: 100, zmq.HEARTBEAT_IVL: 2000, zmq.HEARTBEAT_TTL: 6000,
