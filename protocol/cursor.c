@@ -11,27 +11,16 @@ static const char kinds[] = "n-fybbbxxxeduuuuiiiixxxxxtttaamm";
 static const char widths[] = "00001241244812481248000001242424";
 _Static_assert(sizeof kinds == 0x20 + 1 && sizeof widths == sizeof kinds, "a tag each");
 
-struct cursor cursor_over(struct bytes data)
-{
-    const char *end = data.size > 0 ? data.data + data.size : data.data; /* no NULL + 0 */
-    return (struct cursor){.at = data.data, .end = end};
-}
-
 /* The next width bytes, 0, 1, 2, 4 or 8, as a big-endian number. */
 static uint64_t number_next(struct cursor *self, size_t width)
 {
-    uint64_t wide = 0;
     if (width > cursor_left(self)) {
         self->bad = true;
         return 0;
     }
     const char *at = self->at;
     self->at += width;
-    if (width == 1)
-        return (unsigned char)*at;
-    for (size_t i = 0; i < width; i++)
-        wide = wide << 8 | (unsigned char)at[i];
-    return wide;
+    return cursor_load(at, width);
 }
 
 /* The kind of a tag of more than a byte, and its number. */
@@ -72,7 +61,7 @@ static enum kind head_next(struct cursor *self, uint64_t *ret_number)
     return tag >= 0xe0 ? KIND_INT : tag <= 0x8f ? KIND_MAP : tag <= 0x9f ? KIND_ARRAY : KIND_TEXT;
 }
 
-struct token cursor_next(struct cursor *self)
+struct token cursor_next_any(struct cursor *self)
 {
     uint64_t number;
     enum kind kind = head_next(self, &number);
@@ -87,14 +76,39 @@ struct token cursor_next(struct cursor *self)
     return (struct token){kind, number, data};
 }
 
+/* What begins with a tag of its own alone: a number, nil, a bool, a short text or container. Moves
+ * behind it and returns the values that follow it as its elements; UINT64_MAX: it is none of these.
+ */
+static uint64_t skip_short(const char **at, const char *end)
+{
+    unsigned tag = (unsigned char)**at;
+    size_t left = (size_t)(end - *at) - 1;
+    size_t text = (tag & 0xe0u) == TAG_STR ? tag & 0x1fu : 0;
+    uint64_t elements = 0;
+    if (tag >= 0x80 && tag < TAG_STR)
+        elements = tag < TAG_ARRAY ? 2 * (tag & 0x0fu) : tag & 0x0fu;
+    bool is_short = tag < TAG_NIL || tag >= 0xe0 || kinds[tag - 0xc0] == KIND_NIL ||
+                    kinds[tag - 0xc0] == KIND_TRUE || kinds[tag - 0xc0] == KIND_FALSE;
+    if (!is_short || text > left || elements > left)
+        return UINT64_MAX;
+    *at += 1 + text;
+    return elements;
+}
+
 /* No recursion: the elements of a container are values that follow it. Each takes a byte at least,
  * so the loop ends. */
 void cursor_skip(struct cursor *self)
 {
     for (uint64_t values = 1; values > 0 && !self->bad; values--) {
-        struct token token = cursor_next(self);
-        if (token.kind == KIND_ARRAY || token.kind == KIND_MAP)
-            values += token.number;
+        uint64_t elements = UINT64_MAX;
+        if (cursor_left(self) > 0)
+            elements = skip_short(&self->at, self->end);
+        if (elements == UINT64_MAX) {
+            struct token token = cursor_next_any(self);
+            bool holds = token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+            elements = holds ? token.number : 0;
+        }
+        values += elements;
     }
 }
 
@@ -143,13 +157,4 @@ size_t cursor_characters(struct bytes text)
     for (size_t i = 0; i < text.size; i++)
         count += ((unsigned char)text.data[i] & 0xc0u) != 0x80;
     return count;
-}
-
-char *cursor_put(char *at, unsigned tag, unsigned width, uint64_t number)
-{
-    assert(width <= sizeof number);
-    *at++ = (char)tag;
-    for (unsigned shift = 8 * width; shift > 0; shift -= 8)
-        *at++ = (char)(number >> (shift - 8));
-    return at;
 }

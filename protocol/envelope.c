@@ -51,21 +51,16 @@ static const uint64_t fields_known[] = {[LAYOUT_REQUEST] = 13, [LAYOUT_REPLY] = 
  * returns  false: it is in another, or cut short; nothing is read */
 static inline bool read_ours(struct cursor *self, size_t width, uint64_t *ret)
 {
-    const unsigned char *at = (const unsigned char *)self->at;
-    uint64_t number = 0;
     if (cursor_left(self) < width)
         return false;
-    if (width == FIXINT) {
-        number = at[0];
-        if (number > INT8_MAX)
-            return false;
-    } else if (at[0] != (width == U16 ? TAG_U16 : width == U32 ? TAG_U32 : TAG_U64)) {
+    unsigned tag = (unsigned char)*self->at;
+    if (width == FIXINT ? tag > INT8_MAX
+                        : tag != (width == U16   ? TAG_U16
+                                  : width == U32 ? TAG_U32
+                                                 : TAG_U64))
         return false;
-    }
-    for (size_t i = 1; i < width; i++)
-        number = number << 8 | at[i];
+    *ret = width == FIXINT ? tag : cursor_load(self->at + 1, width - 1);
     self->at += width;
-    *ret = number;
     return true;
 }
 

@@ -14,9 +14,11 @@
 #define MESSAGE(name, NAME, id, ROLE, method, ANSWER, doc) \
     static const struct field name##_fields[] = {
 #define FIELD(message, name, type, bytes_max, missing, doc) \
-    {#name, TYPE_##type, offsetof(struct msg_##message, name), bytes_max, missing, NULL, doc},
+    {#name, sizeof #name - 1, TYPE_##type, offsetof(struct msg_##message, name), bytes_max,  \
+     missing, NULL, doc},
 #define LIST(message, name, element, count_max, missing, doc) \
-    {#name, TYPE_VALUE, offsetof(struct msg_##message, name), count_max, missing, #element, doc},
+    {#name, sizeof #name - 1, TYPE_VALUE, offsetof(struct msg_##message, name), count_max,   \
+     missing, #element, doc},
 #define END(name) \
     };            \
     _Static_assert(COUNT_OF(name##_fields) <= BODY_FIELDS_MAX, #name " has too many fields");
@@ -35,8 +37,7 @@ enum message_id message_find(enum role role, struct bytes method)
     if (role == ROLE_NONE || method.data == NULL || method.size == 0)
         return MSG_NONE;
     for (int id = 0; id < MESSAGE_ID_MAX; id++)
-        if (messages[id].name != NULL && messages[id].role == role &&
-            bytes_are(method, messages[id].method))
+        if (messages[id].role == role && bytes_are(method, messages[id].method))
             return (enum message_id)id;
     return MSG_NONE;
 }
@@ -65,7 +66,7 @@ static bool is_within(const struct field *field, struct bytes bytes)
 static void write_field(const struct field *field, const void *value, struct writer *writer)
 {
     const void *member = (const char *)value + field->offset;
-    writer_cstr(writer, field->name);
+    writer_text(writer, (struct bytes){field->name, field->name_bytes});
     switch (field->type) {
     case TYPE_U64:
         writer_u64(writer, *(const uint64_t *)member);
@@ -177,16 +178,26 @@ static void set_missing(const struct field *field, void *member)
         *(bool *)member = field->missing != 0;
 }
 
-/* The field of this name; field_count: none. */
-static size_t find_field(const struct message *message, struct bytes key)
+static struct bytes name_of_field(const struct field *field)
 {
-    size_t i = 0;
+    return (struct bytes){field->name, field->name_bytes};
+}
+
+/* The field of this name; field_count: none. Mostly they come in the order of the rows, so the one
+ * after the last is tried first.
+ *
+ * next  below field_count, or 0 */
+static size_t find_field(const struct message *message, struct bytes key, size_t next)
+{
     struct bytes name;
     if (!value_text(key, &name))
         return message->field_count;
-    while (i < message->field_count && !bytes_are(name, message->fields[i].name))
-        i++;
-    return i;
+    for (size_t i = 0; i < message->field_count; i++) {
+        size_t at = next + i < message->field_count ? next + i : next + i - message->field_count;
+        if (bytes_equal(name, name_of_field(&message->fields[at])))
+            return at;
+    }
+    return message->field_count;
 }
 
 /* nil is as good as absent, unless it is a value of its own. */
@@ -200,9 +211,10 @@ static enum status decode_fields(const struct message *message, struct bytes bod
     bool seen[BODY_FIELDS_MAX] = {false};
     struct values values = values_over(body);
     struct bytes key, value;
+    size_t i = message->field_count;
     memset(ret, 0, message->struct_bytes);
     while (values_next(&values, &key) && values_next(&values, &value)) {
-        size_t i = find_field(message, key);
+        i = find_field(message, key, i < message->field_count ? i : 0);
         if (i == message->field_count || seen[i] || is_absent(&message->fields[i], value))
             continue; /* a newer peer's; or given twice, then the first counts */
         const struct field *field = &message->fields[i];
@@ -211,7 +223,7 @@ static enum status decode_fields(const struct message *message, struct bytes bod
             return status;
         seen[i] = true;
     }
-    for (size_t i = 0; i < message->field_count; i++) {
+    for (i = 0; i < message->field_count; i++) {
         if (!seen[i] && message->fields[i].missing == REQUIRED)
             return STATUS_BAD_REQUEST;
         if (!seen[i])

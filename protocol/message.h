@@ -43,6 +43,7 @@ union any_body {
 
 struct field {
     const char *name;
+    size_t name_bytes;
     enum field_type type;
     size_t offset;       /* of the member in its struct, bytes */
     size_t bytes_max;    /* TEXT, BLOB, VALUE; of a list: elements */

@@ -9,22 +9,6 @@
 
 _Static_assert(LDBL_MANT_DIG >= 64, "a long double holds every integer of the wire");
 
-struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){text, text == NULL ? 0 : strlen(text)};
-}
-
-bool bytes_equal(struct bytes left, struct bytes right)
-{
-    return left.size == right.size &&
-           (left.size == 0 || memcmp(left.data, right.data, left.size) == 0);
-}
-
-bool bytes_are(struct bytes bytes, const char *text)
-{
-    return bytes_equal(bytes, bytes_of(text));
-}
-
 /* The containers that are open, and how many values each still wants. */
 bool value_check(struct bytes bytes, unsigned nesting_max)
 {
@@ -54,15 +38,28 @@ enum kind value_kind(struct bytes value)
     return cursor_next(&cursor).kind;
 }
 
+/* Keys are looked at as they are passed: nothing is walked over twice. */
 struct bytes value_find(struct bytes map, const char *key)
 {
-    struct values values = values_over(map);
-    struct bytes name, value, text;
-    if (value_kind(map) != KIND_MAP)
+    struct bytes wanted = bytes_of(key);
+    struct cursor cursor = cursor_over(map);
+    struct token head = cursor_next(&cursor);
+    if (head.kind != KIND_MAP)
         return (struct bytes){0};
-    while (values_next(&values, &name) && values_next(&values, &value))
-        if (value_text(name, &text) && bytes_are(text, key))
-            return value;
+    for (uint64_t left = head.number; left > 0 && !cursor.bad; left -= 2) {
+        struct cursor name = cursor;
+        struct token text = cursor_next(&name);
+        if (text.kind == KIND_TEXT)
+            cursor = name;
+        else
+            cursor_skip(&cursor); /* a key of any other kind */
+        const char *start = cursor.at;
+        cursor_skip(&cursor);
+        bool is_it = text.kind == KIND_TEXT &&
+                     bytes_equal((struct bytes){text.data, (size_t)text.number}, wanted);
+        if (is_it && !cursor.bad)
+            return (struct bytes){start, (size_t)(cursor.at - start)};
+    }
     return (struct bytes){0};
 }
 

@@ -42,7 +42,7 @@ void demo_planner_teardown(void)
 
 void demo_planner_ask(const char *question)
 {
-    struct bytes answers[PLANNER_RESULTS_MAX];
+    struct bytes answers[PLANNER_RESULTS_MAX] = {{0}};
     struct bytes text = bytes_of(question);
     planner.calls = 0;
     planner_template_next(text, answers, 0, scratch, &planner.step);
