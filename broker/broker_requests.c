@@ -65,7 +65,7 @@ static struct verdict look(struct broker *self, const struct peer *peer,
     if (*ret_lane == NONE)
         return (struct verdict){.status = STATUS_NO_ROLE};
     struct crew crew = methods_crew(workers_methods(self->workers), *ret_lane);
-    if (crew_count(&crew) == 0) /* it was served, and may be again */
+    if (crew_is_empty(&crew)) /* it was served, and may be again */
         return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
     if (peer->asked - peer->ended > self->config.client_credit)
         return busy(self, STATUS_BUSY_FULL, role, header->class);

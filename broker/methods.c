@@ -45,14 +45,6 @@ static uint32_t chain_of(enum role role, struct bytes name)
     return XXH3_64bits_withSeed(name.data, name.size, role) % CHAINS;
 }
 
-static bool crew_is_empty(const struct crew *self)
-{
-    uint64_t any = 0;
-    for (unsigned i = 0; i < WORKER_WORDS; i++)
-        any |= self->words[i];
-    return any == 0;
-}
-
 static uint32_t find_own(const struct methods *self, enum role role, struct bytes name)
 {
     uint32_t at = self->chains[chain_of(role, name)];
@@ -168,6 +160,14 @@ uint32_t crew_count(const struct crew *self)
     for (unsigned i = 0; i < WORKER_WORDS; i++)
         count += (uint32_t)__builtin_popcountll(self->words[i]);
     return count;
+}
+
+bool crew_is_empty(const struct crew *self)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < WORKER_WORDS; i++)
+        any |= self->words[i];
+    return any == 0;
 }
 
 uint32_t crew_next(struct crew *self)

@@ -55,6 +55,7 @@ void crew_put(struct crew *self, uint32_t worker, bool in);
 bool crew_has(const struct crew *self, uint32_t worker);
 struct crew crew_both(const struct crew *left, const struct crew *right);
 uint32_t crew_count(const struct crew *self);
+bool crew_is_empty(const struct crew *self);
 
 /* Take the lowest number out; NONE: it is empty. while ((worker = crew_next(&copy)) != NONE) */
 uint32_t crew_next(struct crew *self);

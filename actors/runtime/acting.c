@@ -56,19 +56,36 @@ static void method_label(const struct process *self, const struct held_request *
                    is_known ? method.data : "other");
 }
 
+static void learn_series(struct process *self, const struct held_request *request,
+                         enum status status, struct reply_count *ret)
+{
+    struct metrics *metrics = self->context.metrics;
+    const char *role = self->spec->name;
+    ret->method = request->method;
+    ret->status = status;
+    method_label(self, request, status, ret->label, sizeof ret->label);
+    ret->replies =
+        metrics_series(metrics, METRIC_REPLIES_TOTAL, LABELS(role, statuses[status].name));
+    ret->requests = metrics_series(metrics, METRIC_REQUESTS_TOTAL,
+                                   LABELS(role, ret->label, outcome_of(status)));
+    ret->duration =
+        metrics_series(metrics, METRIC_REQUEST_DURATION_SECONDS, LABELS(role, ret->label));
+}
+
 static void count_reply(struct process *self, const struct held_request *request,
                         enum status status)
 {
-    char method[NAME_BYTES_MAX + 1];
-    struct metrics *metrics = self->context.metrics;
-    const char *role = self->spec->name;
-    double seconds = (double)(self->context.now_at - request->arrived_at) / (double)US_PER_S;
-    method_label(self, request, status, method, sizeof method);
-    metrics_add(metrics, METRIC_REPLIES_TOTAL, LABELS(role, statuses[status].name), 1);
-    metrics_add(metrics, METRIC_REQUESTS_TOTAL, LABELS(role, method, outcome_of(status)), 1);
-    metrics_observe(metrics, METRIC_REQUEST_DURATION_SECONDS, LABELS(role, method), seconds);
-    log_event(EVENT_REPLY, log_text("method", method), log_text("status", statuses[status].name),
-              log_i64("us", self->context.now_at - request->arrived_at));
+    bool found;
+    int64_t taken_us = self->context.now_at - request->arrived_at;
+    struct reply_count *count =
+        reply_counts_place(&self->reply_counts, &request->method, status, &found);
+    if (!found)
+        learn_series(self, request, status, count);
+    series_add(count->replies, 1);
+    series_add(count->requests, 1);
+    series_observe(count->duration, (double)taken_us / (double)US_PER_S);
+    log_event(EVENT_REPLY, log_text("method", count->label),
+              log_text("status", statuses[status].name), log_i64("us", taken_us));
 }
 
 /* Send it where it came from; TOO_LARGE: it was not. */

@@ -18,6 +18,7 @@
 #include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/numbers.h"
+#include "actors/runtime/reply_counts.h"
 #include "actors/runtime/server.h"
 #include "actors/runtime/settings.h"
 #include "actors/runtime/socket.h"
@@ -66,6 +67,7 @@ struct process {
     struct settings *settings;
     struct jobs *jobs; /* NULL: a role without */
     struct held *held;
+    struct reply_counts reply_counts;
     void *zmq;
     int signal_fd;
     int reconnect_ms;
