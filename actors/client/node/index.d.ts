@@ -69,6 +69,8 @@ export interface CallOptions {
   trace?: Uint8Array;
   /** False: it is sent once, whatever comes. */
   retries?: boolean;
+  /** Told of what comes before the answer, if anything does; number counts from 0. */
+  onPartial?: (part: any, number: number) => void;
   /** Withdraws it: it rejects with Cancelled, and the broker is told. */
   signal?: AbortSignal;
 }

@@ -37,12 +37,13 @@ function checkName(name, value) {
 
 function flagsOf(options) {
   return (options.idempotent ? FLAG.IDEMPOTENT : 0) | (options.noCache ? FLAG.NO_CACHE : 0) |
-    (options.refresh ? FLAG.REFRESH : 0) | (options.onlyIfCached ? FLAG.ONLY_IF_CACHED : 0);
+    (options.refresh ? FLAG.REFRESH : 0) | (options.onlyIfCached ? FLAG.ONLY_IF_CACHED : 0) |
+    (options.onPartial ? FLAG.STREAM : 0);
 }
 
 /** What each call may say beside what it asks. */
 const OPTIONS = new Set(["timeoutMs", "idempotent", "importance", "noCache", "refresh", "onlyIfCached", "options",
-  "tenant", "user", "key", "idempotencyKey", "trace", "retries", "signal"]);
+  "tenant", "user", "key", "idempotencyKey", "trace", "retries", "signal", "onPartial"]);
 
 function checkOptions(options) {
   for (const name of Object.keys(options))
@@ -64,7 +65,7 @@ export class Client {
   #regreets;
   #defaults;
   #budget;
-  #calls = new Map(); // by tag: what to do at the end
+  #calls = new Map(); // by tag: whom to tell
   #nextTag = 1;
   #timer = null;
   #timerAt = Infinity;
@@ -86,6 +87,7 @@ export class Client {
     this.#session = new Session({
       id: randomBytes(16), instance, pid: process.pid, version: VERSION, callsMax,
       waitingBytesMax: WAITING_BYTES_MAX, onEnd: (end) => this.#onEnd(end), onDown: () => this.#onDown(),
+      onPartial: ({ tag, number, body }) => this.#calls.get(tag).onPartial?.(read(body), number),
     }, now());
     this.#transport = new Transport(
       (message) => this.#onMessage(message),
@@ -164,7 +166,7 @@ export class Client {
     const deadlineAt = begunAt + timeoutMs;
     if (command === COMMAND.REQUEST) this.#budget.earn();
     for (let attempts = 1; ; attempts += 1) {
-      const end = await this.#attempt({ ...header, attempt: attempts - 1 }, body, deadlineAt, signal);
+      const end = await this.#attempt({ ...header, attempt: attempts - 1 }, body, deadlineAt, options);
       if (end.status === STATUS.OK) return { ...end, attempts, idempotent, totalMs: now() - begunAt };
       const wait = retries && command === COMMAND.REQUEST
         ? waitMs(end, idempotent, attempts, Math.random()) : null;
@@ -184,7 +186,7 @@ export class Client {
     };
   }
 
-  #attempt(header, body, deadlineAt, signal) {
+  #attempt(header, body, deadlineAt, { signal, onPartial }) {
     return new Promise((resolve) => {
       const tag = this.#nextTag;
       this.#nextTag += 1;
@@ -203,9 +205,12 @@ export class Client {
         this.#wake();
       };
       signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.set(tag, (end) => {
-        signal?.removeEventListener("abort", abort);
-        resolve(end);
+      this.#calls.set(tag, {
+        onPartial,
+        end: (end) => {
+          signal?.removeEventListener("abort", abort);
+          resolve(end);
+        },
       });
       this.#wake();
     });
@@ -227,9 +232,9 @@ export class Client {
   // Turns: what came is taken in, what is due is done, what is ready leaves together.
 
   #onEnd(end) {
-    const tell = this.#calls.get(end.tag);
+    const call = this.#calls.get(end.tag);
     this.#calls.delete(end.tag);
-    tell(end);
+    call.end(end);
   }
 
   #onMessage(message) {

@@ -68,6 +68,7 @@ export class Session {
    * @param {number} config.waitingBytesMax of calls that wait for credit or a greeting
    * @param {function(object)} config.onEnd told of the end of each call, once: {tag, status, executed,
    *   flags, retryAfterMs, queueUs, serviceUs, instance, body, local}
+   * @param {function(object)} [config.onPartial] told of a part of an answer: {tag, number, body}
    * @param {function(string)} [config.onDown] the connection, or who was there, is gone
    * @param {number} nowAt
    */
@@ -207,6 +208,7 @@ export class Session {
     switch (header.command) {
       case COMMAND.WELCOME: return this.onWelcome(header, body, nowAt);
       case COMMAND.REPLY: return this.onReply(header, body);
+      case COMMAND.PARTIAL: return this.onPartial(header, body);
       case COMMAND.CREDIT: return this.takeCredit(header.credit);
       case COMMAND.DISCONNECT: return this.onDisconnect(header, body, nowAt);
       case COMMAND.ERROR: {
@@ -247,6 +249,14 @@ export class Session {
     if (call === undefined || call.pair !== null) return; // too late, or never asked
     this.forget(call);
     this.config.onEnd({ ...header, tag: call.tag, body, local: false });
+  }
+
+  /** A part of an answer, before it; of what nobody waits for any more it is passed over. */
+  onPartial(header, body) {
+    const call = this.calls.get(header.id);
+    if (call === undefined || call.pair !== null) return;
+    const number = header.extension === null ? 0 : read(header.extension)?.seq ?? 0;
+    this.config.onPartial?.({ tag: call.tag, number, body });
   }
 
   /** Sent away, but welcome again: greet. Anything else is for good. */
@@ -363,7 +373,23 @@ function narrow(value) {
   return value;
 }
 
-/** A value as a body. Whole numbers stay whole, of 64 bits as BigInt. @returns {Uint8Array} */
+/** A whole number beyond 32 bits would be written as a float. */
+function widen(value, depth) {
+  if (typeof value === "number")
+    return Number.isSafeInteger(value) && Math.abs(value) > 0x7fffffff ? BigInt(value) : value;
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
+  if (depth === 0) throw new RangeError(`nested deeper than ${LIMIT.NESTING}`);
+  if (Array.isArray(value)) return value.map((element) => widen(element, depth - 1));
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inside]) => [key, widen(inside, depth - 1)]));
+}
+
+/**
+ * A value as a body. Whole numbers stay whole; of more than 53 bits they are BigInt.
+ *
+ * @returns {Uint8Array}
+ * @throws {RangeError} nested deeper than the wire allows
+ */
 export function write(value) {
-  return encode(value, { useBigInt64: true, ignoreUndefined: true, maxDepth: LIMIT.NESTING });
+  return encode(widen(value, LIMIT.NESTING), { useBigInt64: true, ignoreUndefined: true });
 }

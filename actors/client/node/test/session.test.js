@@ -57,6 +57,19 @@ test("a reply ends its call, once", () => {
   assert.deepEqual(ends.map(({ tag, status, local }) => [tag, status, local]), [["a", STATUS.OK, false]]);
 });
 
+test("parts of an answer come before its end", () => {
+  const { session, ends, sent, welcome, ask, say, reply } = scene();
+  const parts = [];
+  session.config.onPartial = (part) => parts.push([part.tag, part.number, part.body.length]);
+  welcome(0);
+  ask("a", 0);
+  sent(0);
+  const part = (number) => encodePair({ command: COMMAND.PARTIAL, id: 1, extension: write({ seq: number }) }, Buffer.alloc(3));
+  say(1, part(0), part(1), reply(1), part(2));
+  assert.deepEqual(parts, [["a", 0, 3], ["a", 1, 3]]);
+  assert.equal(ends.length, 1);
+});
+
 test("no more is sent than there is credit for", () => {
   const { sent, welcome, ask, say, ends } = scene();
   welcome(0, 2);

@@ -145,6 +145,7 @@ test("bodies keep 64 bits, bytes and text", () => {
   const value = { big: 9007199254740993n, low: -9223372036854775808n, small: 7, blob: Buffer.from([0, 255]), text: "ü\u0000😀" };
   const back = read(write(value));
   assert.deepEqual({ ...back, blob: hex(back.blob) }, { ...value, blob: "00ff" });
+  assert.equal(hex(write([2 ** 32, -(2 ** 40), 2 ** 31])), "93cf0000000100000000d3ffffff0000000000cf0000000080000000");
   assert.equal(read(Buffer.from("cf0000000000000007", "hex")), 7);
   assert.equal(read(Buffer.from([0x91])), undefined);
   assert.equal(read(Buffer.alloc(64, 0x91)), undefined); // deeper than the wire allows
