@@ -83,6 +83,18 @@ class Greeting(unittest.TestCase):
         self.assertEqual(beats, [1, 2, 3, 4, 5][: len(beats)])
         self.assertGreaterEqual(len(beats), 4)
 
+    def test_any_message_is_a_sign_of_life(self):
+        end = make()
+        end.greet(dead_ms=3000)
+        for _ in range(5):
+            end.pass_time(2 * S)
+            end.give(say(wire.PARTIAL, {"seq": 1}, id=1))
+        self.assertEqual((end.core.peer.state, end.core.peer.connections), ("up", 1))
+        end.pass_time(3 * S - 1)
+        self.assertEqual(end.core.peer.state, "up")
+        end.pass_time(1)
+        self.assertEqual((end.core.peer.state, end.core.peer.reason), ("connecting", "silent"))
+
     def test_another_generation_is_seen(self):
         end = make()
         end.greet(generation=5)

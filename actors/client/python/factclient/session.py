@@ -390,7 +390,7 @@ class Session:
     def _send(self, ask: Ask, now_at: int) -> None:
         left_us = ask.deadline_at - now_at
         left_us -= min(self.early_us, left_us // 10)
-        ask.header.deadline_ms = min(max(left_us // 1000, 1), _U32 - 1)
+        ask.header.deadline_ms = max(left_us // 1000, 1)  # TIMEOUT_S_MAX fits
         ask.sent = True
         self._waiting_bytes -= ask.size
         if ask.counts:
