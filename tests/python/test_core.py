@@ -491,6 +491,34 @@ class Ends(unittest.TestCase):
                 Config.of(**dict({"endpoints": "tcp://a"}, **wrong))
 
 
+class HostileBytes(unittest.TestCase):
+    """Every bit of what a broker says, flipped: nothing is raised, and no call is lost or ended twice."""
+
+    def test_nothing_that_a_broker_says_is_raised(self):
+        message = b"".join(
+            (
+                reply(1, credit=9),
+                reply(2, Status.BUSY_FULL, {"code": "X", "message": "y"}, retry_after_ms=5),
+                say(wire.ERROR, {"code": "X", "message": "y"}, status=Status.BAD_REQUEST),
+                say(wire.GOAWAY, {"brokers": []}),
+                say(wire.DISCONNECT, {"reason": "r"}, status=Status.NO_ROLE),
+                welcome(),
+            )
+        )
+        for at in range(len(message)):
+            for bit in range(8):
+                end = make("tcp://a,tcp://b")
+                end.greet()
+                calls = [ask(end, n, timeout=1.0) for n in range(3)]
+                end.flush()
+                end.give(message[:at] + bytes((message[at] ^ 1 << bit,)) + message[at + 1 :])
+                end.pass_time(S)
+                self.assertEqual(sorted(look(end)), calls)
+                for outcome in end.ended.values():
+                    if outcome.status is not Status.OK:
+                        str(outcome.error())
+
+
 class Conservation(unittest.TestCase):
     """Whatever a broker does, every call ends once, by its deadline, and never twice on one attempt."""
 

@@ -292,6 +292,27 @@ class Functions(unittest.TestCase):
             Worker("tcp://127.0.0.1:1").run()  # no tools
 
 
+class HostileBytes(unittest.TestCase):
+    def test_nothing_that_a_broker_says_is_raised(self):
+        message = b"".join(
+            (
+                request(1, {"n": 5}, tenant="acme", extension={"user": "u1"}),
+                say(wire.CANCEL, id=1),
+                say(wire.QUERY, {"name": "Test_Tool"}, id=7, method="tools", deadline_ms=9),
+                request(2, {"n": 6}, deadline_ms=1),
+                say(wire.DISCONNECT, {"reason": "r"}, status=Status.NO_ROLE),
+            )
+        )
+        for at in range(len(message)):
+            for bit in range(8):
+                end = make()
+                end.give(message[:at] + bytes((message[at] ^ 1 << bit,)) + message[at + 1 :])
+                for task in end.core.begun():
+                    finish(end, task)
+                end.pass_time(200 * MS)
+                self.assertEqual(end.core._running, 0)
+
+
 class Conservation(unittest.TestCase):
     def test_each_request_is_answered_once_and_credit_is_right(self):
         for seed in range(40):

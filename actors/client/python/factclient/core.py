@@ -317,13 +317,14 @@ class Core:
     # Its own
 
     def _ask(self, number: int, now_at: int) -> None:
+        if self._refused is not None:
+            self._end(number, self._refused, Executed.NO, now_at, self.peer.reason)
+            return
         call = self._calls[number]
         request = call.request
         request.header.attempt = call.attempts - 1
         status = self.session.ask(request.header, request.body, call.deadline_at, number, now_at)
-        if status is Status.CANCELLED and self._refused is not None:
-            self._end(number, self._refused, Executed.NO, now_at, self.peer.reason)
-        elif status is not Status.OK:
+        if status is not Status.OK:
             self._end(number, status, Executed.NO, now_at)
 
     def _end(
