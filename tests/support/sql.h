@@ -30,6 +30,11 @@ void sql_write(const struct sql *self, const char *text);
 bool sql_ask(struct sql *self, const char *statement);
 bool sql_ask_with(struct sql *self, const struct query *query, const struct budget *budget);
 
+/* Ask with so much time, and see that it takes no more of the processor than cpu_ms. A busy machine
+ * can make a try slow, a fault of ours makes all of them slow: one of a few tries has to hold, each
+ * on a connection that has compiled nothing yet. */
+bool sql_ask_within(struct sql *self, const char *statement, int64_t budget_ms, int64_t cpu_ms);
+
 /* The value of a column of a row; from 0. */
 struct bytes sql_value(const struct sql *self, unsigned row, const char *column);
 int64_t sql_integer(const struct sql *self, unsigned row, const char *column);
