@@ -55,6 +55,16 @@ static void explain(const struct invocation *invocation, const struct fact *hand
                 peer.endpoint);
 }
 
+/* A document as one line of JSON; quiet: what it has as its value, null where it brings none. */
+static void print_json(const struct invocation *invocation, struct bytes document)
+{
+    struct bytes value = value_find(document, "value");
+    if (!invocation->options[CLI_QUIET].given)
+        value = document;
+    json_print(value.data != NULL ? value : bytes_of("\xc0"), invocation->out);
+    fputc('\n', invocation->out);
+}
+
 /* Ask, and print the end. line: on one line. */
 static enum exit_code ask(const struct invocation *invocation, struct fact *handle,
                           const struct fact_request *request, const char *what, struct bytes text,
@@ -69,8 +79,7 @@ static enum exit_code ask(const struct invocation *invocation, struct fact *hand
         answer_document(&document.writer, what, text, request->trace.data, &reply);
     struct bytes value = document_value(&document);
     if (is_json(invocation)) {
-        json_print(value, invocation->out);
-        fputc('\n', invocation->out);
+        print_json(invocation, value);
     } else if (line) {
         answer_print_line(value, invocation->out);
     } else {
