@@ -76,6 +76,12 @@ def stop(victim, seconds=5):
                  lambda: victim().kill(signal.SIGCONT))
 
 
+def slow_link(proxy, seconds=5):
+    """Each way 200 to 300 ms late, a hundred bytes at a time."""
+    return Fault("slow link", seconds, lambda: (proxy.say("latency 200 100"), proxy.say("slice 100")),
+                 lambda: proxy.say("pass"))
+
+
 class Slowed:
     """A process that gets a tenth of the time: stopped 45 of each 50 ms."""
 

@@ -220,9 +220,11 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def role(self, role, *arguments):
-        """Start a process of a role against the broker, and wait until it is ready."""
-        process = self.start("fact-" + role.replace("_", "-"), "--broker", self.backend, *arguments)
+    def role(self, role, *arguments, broker=None):
+        """Start a process of a role against the broker, or by another way to it, and wait until it is
+        ready."""
+        process = self.start("fact-" + role.replace("_", "-"), "--broker", broker or self.backend,
+                             *arguments)
         if not process.event("ready"):
             raise RuntimeError("%s did not come up:\n%s" % (role, open(process.log_path).read()))
         return process
