@@ -28,6 +28,7 @@ struct thread {
     void *state;         /* of its owner's making; set before it takes a job */
     struct job *running; /* NULL: idle */
     bool interrupted;    /* the one that runs has been told */
+    bool ended;          /* it is about to return */
     bool joined;
 };
 
@@ -145,6 +146,10 @@ static void *thread_main(void *argument)
     }
     pthread_mutex_unlock(&self->lock);
     self->owner.stop(self->owner.state, thread->state);
+    pthread_mutex_lock(&self->lock);
+    thread->ended = true;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
     return NULL;
 }
 
@@ -173,8 +178,13 @@ struct jobs *jobs_new(const struct jobs_threads *threads)
     assert(self->event_fd >= 0);
     int error = pthread_mutex_init(&self->lock, NULL);
     assert(error == 0);
-    error = pthread_cond_init(&self->changed, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     assert(error == 0);
+    error = pthread_cond_init(&self->changed, &attributes);
+    assert(error == 0);
+    (void)pthread_condattr_destroy(&attributes);
     start_threads(self);
     return self;
 }
@@ -191,21 +201,38 @@ static void interrupt(struct thread *thread)
         job->interrupt(job, thread->state);
 }
 
-static bool join(struct thread *thread, int64_t until_at)
+/* Wait until all threads have ended, or it is too late; the lock is held. */
+static void await_end(struct jobs *self, int64_t until_at)
 {
-    struct timespec until = {until_at / US_PER_S, until_at % US_PER_S * 1000};
-    if (thread->joined)
-        return true;
-    int error = pthread_clockjoin_np(thread->handle, NULL, CLOCK_MONOTONIC, &until);
-    assert(error == 0 || error == ETIMEDOUT);
-    thread->joined = error == 0;
-    return thread->joined;
+    const struct timespec until = {until_at / US_PER_S, until_at % US_PER_S * 1000};
+    for (unsigned i = 0; i < self->owner.count; i++)
+        while (!self->threads[i].ended &&
+               pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0)
+            ;
+}
+
+/* Join those that have ended; false: some have not. */
+static bool join_ended(struct jobs *self)
+{
+    bool all = true;
+    for (unsigned i = 0; i < self->owner.count; i++) {
+        struct thread *thread = &self->threads[i];
+        pthread_mutex_lock(&self->lock);
+        bool ended = thread->ended;
+        pthread_mutex_unlock(&self->lock);
+        all = all && ended;
+        if (!ended || thread->joined)
+            continue;
+        int error = pthread_join(thread->handle, NULL);
+        assert(error == 0);
+        thread->joined = true;
+    }
+    return all;
 }
 
 bool jobs_stop(struct jobs *self, int64_t wait_us)
 {
     int64_t until_at = monotonic_us() + wait_us;
-    bool ended = true;
     pthread_mutex_lock(&self->lock);
     self->stopping = true;
     while (self->heap_count > 0)
@@ -213,10 +240,9 @@ bool jobs_stop(struct jobs *self, int64_t wait_us)
     for (unsigned i = 0; i < self->owner.count; i++)
         interrupt(&self->threads[i]);
     pthread_cond_broadcast(&self->changed);
+    await_end(self, until_at);
     pthread_mutex_unlock(&self->lock);
-    for (unsigned i = 0; i < self->owner.count; i++)
-        ended = join(&self->threads[i], until_at) && ended;
-    return ended;
+    return join_ended(self);
 }
 
 void jobs_destroy(struct jobs **self_p)
