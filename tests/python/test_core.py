@@ -52,10 +52,16 @@ class Greeting(unittest.TestCase):
         hellos = end.of(wire.HELLO)
         self.assertEqual(len(hellos), 4)  # at 0 and after each 3 s of silence
         end = make()
-        for _ in range(50):
+        end.flush()
+        for _ in range(100):
+            if end.pass_time(10 * MS):
+                end.give(say(wire.DISCONNECT, status=Status.NO_ROLE))
+        self.assertEqual(len(end.of(wire.HELLO)), 1)  # nobody has said anything yet
+        for _ in range(100):
             end.give(say(wire.DISCONNECT, status=Status.NO_ROLE))
-            end.pass_time(10 * MS)
-        self.assertLessEqual(len(end.of(wire.HELLO)), 6)
+            while not end.pass_time(10 * MS):
+                pass
+        self.assertTrue(100 * 100 * MS <= end.now_at - S <= 100 * 111 * MS, end.now_at)
 
     def test_a_bad_welcome_is_none(self):
         end = make()
@@ -82,6 +88,15 @@ class Greeting(unittest.TestCase):
         ]
         self.assertEqual(beats, [1, 2, 3, 4, 5][: len(beats)])
         self.assertGreaterEqual(len(beats), 4)
+
+    def test_a_greeting_is_repeated_after_3_s_whatever_the_last_broker_said(self):
+        end = make()
+        end.greet(dead_ms=60000)
+        end.pass_time(50 * S)
+        end.core.lost(end.now_at)
+        before = len(end.of(wire.HELLO))
+        end.pass_time(7 * S)
+        self.assertEqual(len(end.of(wire.HELLO)) - before, 3)
 
     def test_any_message_is_a_sign_of_life(self):
         end = make()
@@ -312,6 +327,7 @@ class TryingAgain(unittest.TestCase):
         end.greet(dead_ms=60000)
         end.pass_time(S)
         self.assertEqual(len(end.requests), 2000)
+        self.assertEqual(end.core.session.counts["lost"], 1000)
         for header in end.requests[1000:]:
             self.assertEqual(header.attempt, 1)
             end.give(reply(header.id))
@@ -346,6 +362,22 @@ class Endpoints(unittest.TestCase):
         end.pass_time(S)
         look(end)
         self.assertEqual(end.connects[-1], "tcp://a")
+
+    def test_the_only_one_is_tried_for_ever(self):
+        end = make()
+        end.pass_time(10 * S)
+        end.core.lost(end.now_at)
+        end.pass_time(10 * S)
+        look(end)
+        self.assertEqual(end.connects, [])
+
+    def test_sent_away_for_good_no_other_is_tried(self):
+        end = make("tcp://a,tcp://b")
+        end.greet()
+        end.give(say(wire.DISCONNECT, status=Status.VERSION))
+        end.pass_time(10 * S)
+        look(end)
+        self.assertEqual(end.connects, [])
 
     def test_a_lost_one_is_left_at_once(self):
         end = make("tcp://a,tcp://b")

@@ -76,6 +76,7 @@ class Greeting(unittest.TestCase):
             (answer,) = end.give(say(wire.QUERY, body, id=2**50, method="tools", deadline_ms=1000))
             tools = msgpack.unpackb(answer.body)["tools"]
             self.assertEqual((answer.header.status, len(tools)), (0, count))
+        self.assertEqual(len(tool(description="x" * 5000).definition()["description"]), 4096)
         self.assertEqual(
             replies(end.give(say(wire.QUERY, {}, id=9, method="metrics", deadline_ms=1))),
             [(9, "BAD_REQUEST", 2)],
@@ -144,6 +145,7 @@ class Tasks(unittest.TestCase):
         end = make()
         end.give(request(1, deadline_ms=100))
         (task,) = end.core.begun()
+        self.assertEqual(end.core.due_at(), task.deadline_at)
         end.pass_time(99 * MS)
         self.assertFalse(task.cancelled.is_set())
         end.pass_time(1 * MS)

@@ -36,7 +36,7 @@ class Request:
     header: wire.Header
     body: bytes
     timeout_us: int
-    retries: bool = True
+    retries: bool
 
     @property
     def idempotent(self) -> bool:
