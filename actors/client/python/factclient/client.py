@@ -301,11 +301,21 @@ class Client:
             return self._core.peer.state == "up"
 
     def close(self) -> None:
-        """Say goodbye; calls without an end raise `Cancelled`. May be called twice."""
+        """Say goodbye; calls without an end raise `Cancelled`. May be called twice.
+
+        Raises
+        ------
+        RuntimeError
+            Inside `together`.
+        """
+        if os.getpid() != self._pid:
+            return  # it is the parent's
+        if self._holder == threading.get_ident():
+            raise RuntimeError("nothing can leave here: close it elsewhere")
         with self._lock:
             self._closing = True
             self._wake()  # whoever has ended hears no bell
-        if os.getpid() == self._pid and threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread:
             self._thread.join()
 
     def __enter__(self) -> Client:
@@ -324,9 +334,11 @@ class Client:
 
     def _begin(self, question: Question) -> Call[Any]:
         call: Call[Any] = Call(self, question)
+        if os.getpid() != self._pid:  # and of its thread and lock there is only the memory
+            raise RuntimeError("the client is the parent process's: make one of your own")
         with self._lock:
-            if self._closing or os.getpid() != self._pid:
-                raise RuntimeError("the client is closed, or of another process")
+            if self._closing:
+                raise RuntimeError("the client is closed")
             call._number = self._core.submit(question.request, now_at())
             self._calls[call._number] = call
             self._wake()
