@@ -83,6 +83,7 @@ class Greeting(unittest.TestCase):
     def test_it_beats_while_it_is_silent(self):
         end = make()
         end.greet(heartbeat_ms=1000, dead_ms=60000)
+        self.assertEqual(end.pass_time(S - 1), [])
         beats = [
             pair.header.id for pair in end.pass_time(5 * S) if pair.header.command == wire.HEARTBEAT
         ]
@@ -482,6 +483,27 @@ class Ends(unittest.TestCase):
             (error.executed, error.may_retry, error.local, error.attempts),
             (Executed.NO, False, False, 1),
         )
+
+    def test_an_outcome_says_what_the_reply_says(self):
+        end = make()
+        end.greet()
+        call = ask(end)
+        end.flush()
+        end.pass_time(7 * MS)
+        more = {"queue_us": 11, "service_us": 22, "instance": "driver-1", "flags": wire.DEGRADED}
+        end.give(reply(end.requests[0].id, **more))
+        outcome = look(end)[call]
+        said = (
+            outcome.queue_us,
+            outcome.service_us,
+            outcome.instance,
+            outcome.flags,
+            outcome.total_us,
+        )
+        self.assertEqual(said, (11, 22, "driver-1", wire.DEGRADED, 7 * MS))
+        self.assertEqual(end.core.session.counts["answered"], 1)
+        self.assertFalse(end.core.cancel(call, end.now_at))
+        self.assertFalse(end.core.cancel(99, end.now_at))
 
     def test_an_answer_that_makes_no_sense_is_an_error(self):
         for body in (b"\xc1", b"", b"\x07", b"\x80", b"\x81\xa7outcome\x01", b"\xa2\xc3\x28"):

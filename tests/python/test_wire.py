@@ -138,6 +138,28 @@ class Pairs(unittest.TestCase):
             except ValueError:
                 continue
 
+    def test_keys_of_maps_may_be_anything_that_python_takes(self):
+        self.assertEqual(wire.decode_body(b"\x82\x01\x02\xc0\x03"), {1: 2, None: 3})
+        with self.assertRaises(ValueError):
+            wire.decode_body(b"\x81\x80\x01")
+
+    def test_a_bad_header_is_looked_at_with_care(self):
+        for element in (
+            b"\x80",
+            b"\x90",
+            b"\xa1x",
+            b"\xca\x00\x00\x00\x00",
+            b"\xd4\x05\x00",
+            b"\xff",
+            b"\xc0",
+        ):
+            for at in range(4):
+                numbers = [b"\x01", b"\x04", b"\x00", b"\x06"]
+                numbers[at] = element
+                (pair,) = wire.pairs_of(b"\x94" + b"".join(numbers) + b"\xc0")
+                self.assertEqual(pair.status, status.Status.BAD_REQUEST)
+                self.assertEqual(pair.header.id, 0 if at == 3 else 6)
+
     def test_no_claimed_length_allocates(self):
         for nested in (
             b"\xdd\x00\x03\xff\xff",

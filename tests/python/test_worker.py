@@ -139,7 +139,9 @@ class Tasks(unittest.TestCase):
         (task,) = end.core.begun()
         self.assertEqual(end.give(say(wire.CANCEL, id=1)), [])
         self.assertTrue(task.cancelled.is_set())
-        self.assertEqual(replies(finish(end, task)), [(1, "CANCELLED", 3)])
+        left = finish(end, task)
+        self.assertEqual(replies(left), [(1, "CANCELLED", 3)])
+        self.assertIsNone(left[0].body)
 
     def test_a_late_task_is_told_and_its_answer_is_none(self):
         end = make()
