@@ -148,6 +148,7 @@ static const struct {
     bool sent;
     unsigned status;
     enum breaker_outcome outcome;
+    int64_t typical_us, taken_us;
 } outcomes[] = {
     {HTTP_ANSWERED, true, 200, BREAKER_SUCCESS, 0, 0},
     {HTTP_ANSWERED, true, 404, BREAKER_SUCCESS, 0, 0},
@@ -158,17 +159,25 @@ static const struct {
     {HTTP_TLS, false, 0, BREAKER_FAILURE, 0, 0},
     {HTTP_LOST, true, 0, BREAKER_FAILURE, 0, 0},
     {HTTP_MALFORMED, true, 0, BREAKER_FAILURE, 0, 0},
-    {HTTP_LATE, true, 0, BREAKER_FAILURE, 0, 0},
-    {HTTP_LATE, false, 0, BREAKER_NEITHER, 0, 0},
+    {HTTP_LATE, true, 0, BREAKER_NEITHER, 0, 4 * US_PER_S},
+    {HTTP_LATE, true, 0, BREAKER_FAILURE, 0, 5 * US_PER_S},
+    {HTTP_LATE, true, 0, BREAKER_NEITHER, US_PER_MS, 900 * US_PER_MS},
+    {HTTP_LATE, true, 0, BREAKER_FAILURE, US_PER_MS, US_PER_S},
+    {HTTP_LATE, true, 0, BREAKER_NEITHER, 3 * US_PER_S, 10 * US_PER_S},
+    {HTTP_LATE, true, 0, BREAKER_FAILURE, 3 * US_PER_S, 12 * US_PER_S},
+    {HTTP_LATE, false, 0, BREAKER_NEITHER, 0, 9 * US_PER_S},
     {HTTP_TOO_LARGE, true, 200, BREAKER_NEITHER, 0, 0},
     {HTTP_DENIED, false, 0, BREAKER_NEITHER, 0, 0},
 };
 
 START_TEST(what_counts_against_it)
 {
-    struct http_response came = {
-        .end = outcomes[_i].end, .sent = outcomes[_i].sent, .status = outcomes[_i].status};
-    ck_assert_int_eq(target_outcome(&came), outcomes[_i].outcome);
+    struct http_response came = {.end = outcomes[_i].end,
+                                 .sent = outcomes[_i].sent,
+                                 .status = outcomes[_i].status,
+                                 .taken_us = outcomes[_i].taken_us};
+    target.typical_us = outcomes[_i].typical_us;
+    ck_assert_int_eq(target_outcome(&target, &came), outcomes[_i].outcome);
 }
 END_TEST
 
