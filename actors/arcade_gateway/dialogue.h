@@ -32,8 +32,9 @@ enum dialogue_next { DIALOGUE_EXCHANGE, DIALOGUE_DONE, DIALOGUE_FAILED };
 enum dialogue_purpose { DIALOGUE_CALL, DIALOGUE_LIST, DIALOGUE_HEALTH };
 
 struct dialect {
-    const char *name;   /* execution_method of results: arcade, mcp, local ... */
-    size_t state_bytes; /* of one dialogue; zeroed before begin() */
+    const char *name;    /* execution_method of results: arcade, mcp, local ... */
+    size_t state_bytes;  /* of one dialogue; zeroed before begin() */
+    size_t memory_bytes; /* of what is kept of a remote side, zeroed at first; 0: nothing */
 
     enum dialogue_next (*begin)(struct dialogue *self, struct exchange *ret);
 
@@ -58,7 +59,7 @@ struct remote {
     char secret[REMOTE_SECRET_BYTES_MAX]; /* empty: none. Never printed; zeroed at the end */
     bool is_trusted;                      /* what its tools say of themselves is believed */
     struct imports *imports;              /* of the process; LIST fills it */
-    void *memory;                 /* the dialect's own: era, session ...; zeroed, memory_bytes */
+    void *memory;                 /* the dialect's own: era, session ...; its memory_bytes */
     void (*forget)(void *memory); /* frees what memory points to; NULL: nothing */
 };
 

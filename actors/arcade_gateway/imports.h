@@ -12,6 +12,8 @@
 #define REMOTE_NAME_BYTES_MAX 256u         /* as the source calls it, with its end */
 #define REMOTE_SOURCE_BYTES_MAX 32u        /* of a source's name, with its end */
 #define REMOTE_SCHEMA_BYTES_MAX 16384u     /* of each schema, canonical */
+#define IMPORTS_BYTES_MAX 196608u          /* of all definitions: one reply carries them */
+#define IMPORTS_NAMES_BYTES_MAX 24576u     /* of all names and versions: so does one READY */
 #define REMOTE_DESCRIPTION_BYTES_MAX 2048u /* with its end; longer ones are cut */
 
 struct remote_tool {
@@ -50,8 +52,14 @@ bool imports_add(struct imports *self, const char *source, const struct remote_t
 /* returns  true: what is offered has changed */
 bool imports_end(struct imports *self, const char *source);
 
+/* The tool of this name; NULL: none. It may go with the next list, unless it is held. */
 const struct remote_tool *imports_find(const struct imports *self, struct bytes name);
 size_t imports_count(const struct imports *self);
+size_t imports_bytes(const struct imports *self); /* of IMPORTS_BYTES_MAX */
 const struct remote_tool *imports_at(const struct imports *self, size_t index); /* by name */
+
+/* Keep a tool that was found, though it may not be offered any more, until it is released. */
+void imports_hold(const struct remote_tool *tool);
+void imports_release(const struct remote_tool **tool);
 
 #endif
