@@ -213,6 +213,9 @@ class Credit(unittest.TestCase):
         self.assertTrue(10 < len(refused) < 30, len(refused))
         self.assertEqual({end.ended[call].status for call in refused}, {Status.BUSY_FULL})
         self.assertLessEqual(end.core.session._waiting_bytes, 16 * 1024 * 1024)
+        end.pass_time(5 * S)  # they end, and make room
+        again = end.core.submit(tool_call("Some_Tool", {"x": "x" * 200000}, {}).request, end.now_at)
+        self.assertNotIn(again, look(end))
 
     def test_calls_have_a_bound(self):
         end = make(calls_max=5)
@@ -350,8 +353,11 @@ class TryingAgain(unittest.TestCase):
         end.flush()
         end.give(reply(end.requests[0].id, Status.BUSY_FULL, retry_after_ms=1000))
         self.assertTrue(end.core.cancel(call, end.now_at))
+        other = ask(end, timeout=10)
+        end.core.cancel(other, end.now_at)
+        self.assertEqual(end.core.session.counts["cancelled"], 1)  # one was under way
         end.pass_time(5 * S)
-        self.assertEqual((look(end)[call].status, len(end.requests)), (Status.CANCELLED, 1))
+        self.assertEqual((look(end)[call].status, len(end.requests)), (Status.CANCELLED, 2))
 
 
 class Endpoints(unittest.TestCase):
@@ -447,6 +453,7 @@ class Ends(unittest.TestCase):
             (look(end)[later].status, end.ended[later].error().message),
             (Status.UNAUTHENTICATED, "no token"),
         )
+        end.core.lost(end.now_at)
         end.pass_time(60 * S)
         self.assertEqual(len(end.of(wire.HELLO)), 1)
 

@@ -190,6 +190,17 @@ class Pairs(unittest.TestCase):
             outgoing.sent()
         self.assertEqual(sizes, [[32000, 32000], [40000], [10]])
 
+    def test_a_message_may_be_exactly_full(self):
+        header = wire.Header(wire.HEARTBEAT)
+        half = wire.encode_pair(
+            header, b"x" * (32768 - len(wire.encode_pair(header, b"x" * 30000)) + 30000)
+        )
+        outgoing = wire.Outgoing()
+        outgoing.put(half)
+        outgoing.put(half)
+        self.assertEqual(len(outgoing.next()), wire.MESSAGE_BYTES_MAX)
+        self.assertEqual([pair.status for pair in wire.pairs_of(outgoing.next())], [0, 0])
+
     def test_what_passes_a_bound_in_company_is_broken(self):
         header = wire.Header(wire.HEARTBEAT)
         pair = wire.encode_pair(header)

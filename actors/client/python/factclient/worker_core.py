@@ -17,7 +17,7 @@ import msgpack
 
 from . import schemas, wire
 from .canonical import schema_hash
-from .session import NEVER, Came, Down, Refused, Session, Up, map_of
+from .session import NEVER, Came, Down, Refused, Session, map_of
 from .status import Executed, Status
 from .version import VERSION
 
@@ -180,7 +180,6 @@ class WorkerCore:
         self.concurrency = concurrency
         self.draining = False
         self.refused: Refused | None = None
-        self.broker = ""  # greeted last
         self._held: dict[tuple[int, int], Task] = {}  # by connection and id
         self._waiting: deque[Task] = deque()
         self._running = 0
@@ -292,8 +291,6 @@ class WorkerCore:
         for event in self.session.events():
             if isinstance(event, Came):
                 self._on_pair(event, now_at)
-            elif isinstance(event, Up):
-                self.broker = event.welcome["instance"]
             elif isinstance(event, (Down, Refused)):
                 self.refused = event if isinstance(event, Refused) else None
                 self._forget()
