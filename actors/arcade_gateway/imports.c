@@ -100,8 +100,8 @@ static void take_out(struct imports *self, size_t place)
     self->bytes -= entry->bytes;
     self->names_bytes -= name_bytes_of(&entry->tool);
     self->count--;
-    memmove(&self->list[place], &self->list[place + 1],
-            (self->count - place) * sizeof self->list[0]);
+    for (size_t i = place; i < self->count; i++)
+        self->list[i] = self->list[i + 1];
     release(entry);
     self->changed = true;
 }
@@ -193,7 +193,7 @@ static bool write_schema(struct bytes schema, const char *which, struct writer *
 /* Schemas and the dialect's own. */
 static bool fill_bytes(struct entry *entry, const struct remote_tool *given, char *reason)
 {
-    size_t size = 2u * REMOTE_SCHEMA_BYTES_MAX + given->extra.size + 1;
+    size_t size = (size_t)2 * REMOTE_SCHEMA_BYTES_MAX + given->extra.size + 1;
     struct remote_tool *tool = &entry->tool;
     struct writer memory;
     entry->memory = malloc(size);
@@ -264,8 +264,8 @@ static bool is_same(const struct remote_tool *left, const struct remote_tool *ri
 static void put_in(struct imports *self, struct entry *entry)
 {
     size_t place = place_of(self, entry->tool.name);
-    memmove(&self->list[place + 1], &self->list[place],
-            (self->count - place) * sizeof self->list[0]);
+    for (size_t i = self->count; i > place; i--)
+        self->list[i] = self->list[i - 1];
     self->list[place] = entry;
     self->count++;
     self->bytes += entry->bytes;

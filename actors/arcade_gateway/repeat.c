@@ -20,7 +20,7 @@ void repeat_earn(struct repeat_budget *self)
         self->saved = REPEAT_BUDGET_SAVED_MAX;
 }
 
-static bool spend(struct repeat_budget *self)
+bool repeat_pay(struct repeat_budget *self)
 {
     if (self->saved < 1000)
         return false;
@@ -114,7 +114,7 @@ bool repeat_decide(struct repeat_budget *budget, const struct repeat_case *given
             return false;
         wait_us = after_ms * US_PER_MS;
     }
-    if (given->now_at + wait_us >= given->deadline_at || !spend(budget))
+    if (given->now_at + wait_us >= given->deadline_at || !repeat_pay(budget))
         return false;
     *ret_wait_us = wait_us;
     return true;

@@ -22,6 +22,9 @@ struct repeat_budget {
 /* One exchange was begun: a tenth of a repeat is earned. */
 void repeat_earn(struct repeat_budget *self);
 
+/* Pay for one repeat that somebody else decides on; false: there is not enough saved. */
+bool repeat_pay(struct repeat_budget *self);
+
 struct repeat_case {
     const struct http_response *came;
     bool idempotent;  /* may be done twice */
