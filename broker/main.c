@@ -3,7 +3,7 @@
  * Two ROUTERs, with an I/O thread each where there are two: fair queueing is per connection, so on
  * one socket a flood of clients would starve the replies. A turn takes in at most so many pairs a
  * side, the workers' first, and sends what is ready. ZeroMQ's own queues stay short: waiting
- * happens where it is counted and shed. Nothing blocks but zmq_poll, after a turn that found
+ * happens where it is counted and shed. Nothing blocks but the poll, after a turn that found
  * nothing to do.
  */
 #include <assert.h>
@@ -31,7 +31,8 @@
 
 struct process {
     void *context;
-    void *sockets[SIDE_COUNT], *events;
+    struct inlet sockets[SIDE_COUNT], events;
+    struct inlets inlets; /* what the loop sleeps on */
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
     struct broker *broker;
     struct metrics *metrics;
@@ -70,7 +71,7 @@ static unsigned take_one(struct process *self, enum side side, int64_t now_at)
     uint64_t peer;
     unsigned cost = 0;
     zmq_msg_init(&message);
-    if (router_take(self->sockets[side], &message, &peer)) {
+    if (router_take(&self->sockets[side], &message, &peer)) {
         cost = 1;
         if (peer != ROUTER_NOBODY)
             cost += broker_take(self->broker, side, peer, &message, now_at);
@@ -84,16 +85,18 @@ static unsigned take_one(struct process *self, enum side side, int64_t now_at)
 static enum status send_message(void *outside, enum side side, uint64_t peer, zmq_msg_t *message)
 {
     struct process *self = outside;
-    return router_send(self->sockets[side], peer, message);
+    inlet_touched(&self->sockets[side]);
+    return router_send(self->sockets[side].socket, peer, message);
 }
 
 /* A subscriber that does not keep up misses some; an XPUB never blocks. */
 static void publish(void *outside, struct bytes topic, struct bytes pair)
 {
     struct process *self = outside;
-    int rc = zmq_send(self->events, topic.data, topic.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    int rc = zmq_send(self->events.socket, topic.data, topic.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc >= 0)
-        (void)zmq_send(self->events, pair.data, pair.size, ZMQ_DONTWAIT);
+        (void)zmq_send(self->events.socket, pair.data, pair.size, ZMQ_DONTWAIT);
+    inlet_touched(&self->events);
 }
 
 static enum status answer_metrics(struct process *self, struct bytes body, struct writer *writer)
@@ -158,10 +161,11 @@ static unsigned take_all(struct process *self, enum side side, unsigned burst_ma
 /* Who subscribes is libzmq's business; it only wants to be read. */
 static void take_subscriptions(struct process *self)
 {
-    char ignored[1];
-    for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++)
-        if (zmq_recv(self->events, ignored, sizeof ignored, ZMQ_DONTWAIT) < 0)
-            return;
+    zmq_msg_t ignored;
+    zmq_msg_init(&ignored);
+    for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && inlet_take(&self->events, &ignored); i++)
+        ;
+    zmq_msg_close(&ignored);
 }
 
 static void look_after_process(struct process *self, int64_t now_at)
@@ -195,11 +199,11 @@ static void sleep_until(struct process *self, int64_t due_at)
 {
     int64_t left_us = due_at - clock_now();
     int64_t timeout_ms = left_us > US_PER_S ? 1000 : (left_us + US_PER_MS - 1) / US_PER_MS;
-    zmq_pollitem_t items[] = {{self->sockets[SIDE_BACKEND], 0, ZMQ_POLLIN, 0},
-                              {self->sockets[SIDE_FRONTEND], 0, ZMQ_POLLIN, 0},
-                              {self->events, 0, ZMQ_POLLIN, 0}};
-    if (timeout_ms > 0)
-        (void)zmq_poll(items, 3, timeout_ms);
+    inlets_clear(&self->inlets);
+    inlets_add(&self->inlets, &self->sockets[SIDE_BACKEND]);
+    inlets_add(&self->inlets, &self->sockets[SIDE_FRONTEND]);
+    inlets_add(&self->inlets, &self->events);
+    inlets_wait(&self->inlets, timeout_ms > 0 ? (int)timeout_ms : 0);
 }
 
 /* The first signal drains; a second one ends at once. */
@@ -212,8 +216,8 @@ static void run(struct process *self)
             log_bare(EVENT_DRAINING);
             broker_drain(self->broker, clock_now());
         }
-        if (turn(self) == 0)
-            sleep_until(self, broker_due_at(self->broker));
+        bool idle = turn(self) == 0;
+        sleep_until(self, idle ? broker_due_at(self->broker) : 0);
     }
     broker_flush(self->broker, clock_now());
 }
@@ -224,12 +228,13 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
     char reason[SOCKET_REASON_BYTES];
     int hwm = EVENTS_HWM;
     unsigned long second = io_threads > 1 ? 2 : 0, first = io_threads > 1 ? 1 : 0;
-    self->sockets[SIDE_FRONTEND] =
-        socket_open(self->context, ZMQ_ROUTER, LINGER_FRONTEND_MS, first);
-    self->sockets[SIDE_BACKEND] = socket_open(self->context, ZMQ_ROUTER, 0, second);
-    self->events = socket_open(self->context, ZMQ_XPUB, 0, second);
-    zmq_setsockopt(self->events, ZMQ_SNDHWM, &hwm, sizeof hwm);
-    void *sockets[] = {self->sockets[SIDE_FRONTEND], self->sockets[SIDE_BACKEND], self->events};
+    void *sockets[] = {socket_open(self->context, ZMQ_ROUTER, LINGER_FRONTEND_MS, first),
+                       socket_open(self->context, ZMQ_ROUTER, 0, second),
+                       socket_open(self->context, ZMQ_XPUB, 0, second)};
+    zmq_setsockopt(sockets[SIDE_COUNT], ZMQ_SNDHWM, &hwm, sizeof hwm);
+    inlet_init(&self->sockets[SIDE_FRONTEND], sockets[SIDE_FRONTEND]);
+    inlet_init(&self->sockets[SIDE_BACKEND], sockets[SIDE_BACKEND]);
+    inlet_init(&self->events, sockets[SIDE_COUNT]);
     for (size_t i = 0; i < 3; i++) {
         const char *endpoint = settings_text(settings, "broker", keys[i]);
         if (socket_bind(sockets[i], endpoint, self->endpoints[i], reason))
@@ -294,9 +299,9 @@ static int serve(const struct settings *settings)
         broker_destroy(&self.broker);
         code = EX_OK;
     }
-    socket_close(&self.sockets[SIDE_FRONTEND]);
-    socket_close(&self.sockets[SIDE_BACKEND]);
-    socket_close(&self.events);
+    socket_close(&self.sockets[SIDE_FRONTEND].socket);
+    socket_close(&self.sockets[SIDE_BACKEND].socket);
+    socket_close(&self.events.socket);
     zmq_ctx_term(self.context);
     metrics_destroy(&self.metrics);
     log_flush();

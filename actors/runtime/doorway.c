@@ -40,7 +40,8 @@ static enum status send_message(void *context, uint64_t peer, struct bytes bytes
     int rc = zmq_msg_init_size(&message, bytes.size);
     assert(rc == 0);
     memcpy(zmq_msg_data(&message), bytes.data, bytes.size);
-    enum status status = router_send(self->router, peer, &message);
+    enum status status = router_send(self->door.socket, peer, &message);
+    inlet_touched(&self->door);
     zmq_msg_close(&message);
     series_add(self->unsent, status == STATUS_BUSY_FULL);
     series_add(self->messages_out, status == STATUS_OK);
@@ -61,14 +62,14 @@ bool doorway_open(struct process *self, char *reason)
                                  .on_query = on_query,
                                  .on_gone = on_gone,
                                  .send = send_message};
-    self->router = socket_open(self->zmq, ZMQ_ROUTER, 0, 0);
+    inlet_init(&self->door, socket_open(self->zmq, ZMQ_ROUTER, 0, 0));
     struct metrics *metrics = self->context.metrics;
     self->unsent = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS("door"));
     self->messages_in = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "in"));
     self->messages_out = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "out"));
     self->bytes_in = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "in"));
     self->bytes_out = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "out"));
-    if (!socket_bind(self->router, endpoint, self->endpoint, reason))
+    if (!socket_bind(self->door.socket, endpoint, self->endpoint, reason))
         return false;
     self->server = server_new(&config, &owner);
     return true;
@@ -81,7 +82,7 @@ static unsigned take_one(struct process *self)
     uint64_t peer;
     unsigned cost = 0;
     zmq_msg_init(&message);
-    if (router_take(self->router, &message, &peer)) {
+    if (router_take(&self->door, &message, &peer)) {
         struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
         cost = 1;
         series_add(self->messages_in, 1);
@@ -114,5 +115,5 @@ void doorway_flush(struct process *self)
 void doorway_close(struct process *self)
 {
     server_destroy(&self->server);
-    socket_close(&self->router);
+    socket_close(&self->door.socket);
 }

@@ -12,6 +12,7 @@
 
 struct link {
     void *socket, *monitor;
+    struct inlet in, events; /* of the two */
     struct session *session;
     bool blocked;
     char endpoint[ENDPOINT_BYTES_MAX];
@@ -53,6 +54,8 @@ struct link *link_open(const struct link_config *config, int64_t now_at, char *r
         link_close(&self, 0);
         return NULL;
     }
+    inlet_init(&self->in, self->socket);
+    inlet_init(&self->events, self->monitor);
     count_with(self, config->metrics, config->socket_name);
     self->session = session_new(&config->session, &config->owner, now_at);
     return self;
@@ -78,6 +81,7 @@ bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *re
     (void)zmq_disconnect(self->socket, self->endpoint);
     (void)snprintf(self->endpoint, sizeof self->endpoint, "%s", endpoint);
     session_lost(self->session, "moved", now_at);
+    inlet_touched(&self->in);
     return socket_connect(self->socket, endpoint, reason);
 }
 
@@ -93,20 +97,18 @@ const char *link_endpoint(const struct link *self)
 
 /* The first frame of the next message; a message of more frames is none of ours, and they are
  * dropped. false: none now. */
-static bool receive(void *socket, zmq_msg_t *ret)
+static bool receive(struct inlet *inlet, zmq_msg_t *ret)
 {
-    int rc;
-    while ((rc = zmq_msg_recv(ret, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR)
-        ;
-    for (int more = rc < 0 ? 0 : zmq_msg_more(ret); more != 0;) {
+    bool found = inlet_take(inlet, ret);
+    for (int more = found ? zmq_msg_more(ret) : 0; more != 0;) {
         zmq_msg_t rest;
         zmq_msg_init(&rest);
-        while (zmq_msg_recv(&rest, socket, 0) < 0)
+        while (zmq_msg_recv(&rest, inlet->socket, 0) < 0)
             assert(errno == EINTR); /* all frames of a message are there at once */
         more = zmq_msg_more(&rest);
         zmq_msg_close(&rest);
     }
-    return rc >= 0;
+    return found;
 }
 
 static bool was_lost(struct link *self)
@@ -114,7 +116,7 @@ static bool was_lost(struct link *self)
     bool lost = false;
     zmq_msg_t event;
     zmq_msg_init(&event);
-    while (receive(self->monitor, &event))
+    while (receive(&self->events, &event))
         lost = true; /* it is the only event asked for */
     zmq_msg_close(&event);
     return lost;
@@ -126,7 +128,7 @@ unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at)
     zmq_msg_t message;
     bool lost = was_lost(self); /* before what has come over the next connection is read */
     zmq_msg_init(&message);
-    while (count < messages_max && receive(self->socket, &message)) {
+    while (count < messages_max && receive(&self->in, &message)) {
         struct bytes bytes = {zmq_msg_data(&message), zmq_msg_size(&message)};
         series_add(self->messages_in, 1);
         series_add(self->bytes_in, (double)bytes.size);
@@ -142,9 +144,12 @@ unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at)
 void link_flush(struct link *self, int64_t now_at)
 {
     struct bytes message = session_outgoing(self->session, now_at);
+    if (self->blocked && message.data != NULL && !inlet_is_writable(&self->in))
+        return;
     self->blocked = false;
     while (message.data != NULL) {
         int rc = zmq_send(self->socket, message.data, message.size, ZMQ_DONTWAIT);
+        inlet_touched(&self->in);
         if (rc < 0 && errno == EINTR)
             continue;
         if (rc < 0) {
@@ -164,9 +169,8 @@ bool link_is_blocked(const struct link *self)
     return self->blocked;
 }
 
-void link_poll(const struct link *self, zmq_pollitem_t *items)
+void link_watch(struct link *self, struct inlets *inlets)
 {
-    short events = self->blocked ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN;
-    items[0] = (zmq_pollitem_t){self->socket, 0, events, 0};
-    items[1] = (zmq_pollitem_t){self->monitor, 0, ZMQ_POLLIN, 0};
+    inlets_add(inlets, &self->in);
+    inlets_add(inlets, &self->events);
 }

@@ -5,12 +5,9 @@
 #ifndef ACTORS_RUNTIME_LINK_H
 #define ACTORS_RUNTIME_LINK_H
 
-#include <zmq.h>
-
+#include "actors/runtime/inlet.h"
 #include "actors/runtime/metrics.h"
 #include "protocol/session.h"
-
-#define LINK_POLL_ITEMS 2u
 
 struct link;
 
@@ -45,7 +42,7 @@ unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at);
 void link_flush(struct link *self, int64_t now_at);
 bool link_is_blocked(const struct link *self); /* something is unsent */
 
-/* Fill LINK_POLL_ITEMS items. */
-void link_poll(const struct link *self, zmq_pollitem_t *items);
+/* Add what a loop has to sleep on, for it. */
+void link_watch(struct link *self, struct inlets *inlets);
 
 #endif

@@ -27,14 +27,14 @@ void news_connect(struct uplink *self, struct bytes endpoint, uint64_t generatio
     if (!is_wanted(process) || endpoint.size >= ENDPOINT_BYTES_MAX ||
         bytes_are(endpoint, self->events))
         return;
-    socket_close(&self->subscriber);
+    socket_close(&self->subscriber.socket);
     memcpy(self->events, endpoint.data, endpoint.size);
     self->events[endpoint.size] = '\0';
-    self->subscriber = socket_open(process->zmq, ZMQ_SUB, 0, 0);
-    socket_set_reconnect(self->subscriber, process->reconnect_ms);
-    int rc = zmq_setsockopt(self->subscriber, ZMQ_SUBSCRIBE, "", 0);
+    inlet_init(&self->subscriber, socket_open(process->zmq, ZMQ_SUB, 0, 0));
+    socket_set_reconnect(self->subscriber.socket, process->reconnect_ms);
+    int rc = zmq_setsockopt(self->subscriber.socket, ZMQ_SUBSCRIBE, "", 0);
     assert(rc == 0);
-    if (!socket_connect(self->subscriber, self->events, reason))
+    if (!socket_connect(self->subscriber.socket, self->events, reason))
         log_event(EVENT_DISCONNECTED, log_text("reason", reason));
 }
 
@@ -77,25 +77,16 @@ static void take_event(struct uplink *self, const struct pair *pair)
                                 &(struct event){topic, pair->header.id, pair->body});
 }
 
-/* The next frame; false: none now. A signal must not tear a message. */
-static bool receive(void *socket, zmq_msg_t *frame, int flags)
-{
-    int rc;
-    while ((rc = zmq_msg_recv(frame, socket, flags)) < 0 && errno == EINTR)
-        ;
-    return rc >= 0;
-}
-
 /* Topic and pair; what follows is not ours. */
 static bool take_message(struct uplink *self)
 {
     zmq_msg_t frame;
     struct pair pair;
     zmq_msg_init(&frame);
-    bool found = receive(self->subscriber, &frame, ZMQ_DONTWAIT);
+    bool found = inlet_take(&self->subscriber, &frame);
     for (int number = 1; found && zmq_msg_more(&frame); number++) {
-        bool got = receive(self->subscriber, &frame, 0);
-        assert(got); /* all frames of a message are there at once */
+        while (zmq_msg_recv(&frame, self->subscriber.socket, 0) < 0)
+            assert(errno == EINTR); /* all frames of a message are there at once */
         struct pairs pairs = pairs_over((struct bytes){zmq_msg_data(&frame), zmq_msg_size(&frame)});
         if (number == 1 && pairs_next(&pairs, &pair))
             take_event(self, &pair);
@@ -108,7 +99,7 @@ unsigned news_take(struct process *self)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < self->uplink_count; i++)
-        if (self->uplinks[i].subscriber != NULL)
+        if (self->uplinks[i].subscriber.socket != NULL)
             for (unsigned j = 0; j < LINK_BURST_MAX && take_message(&self->uplinks[i]); j++)
                 count++;
     return count;
@@ -133,17 +124,14 @@ void news_tick(struct process *self)
     tell_gap(self);
 }
 
-size_t news_poll(const struct process *self, zmq_pollitem_t *items)
+void news_watch(struct process *self, struct inlets *inlets)
 {
-    size_t count = 0;
     for (unsigned i = 0; i < self->uplink_count; i++)
-        if (self->uplinks[i].subscriber != NULL)
-            items[count++] = (zmq_pollitem_t){self->uplinks[i].subscriber, 0, ZMQ_POLLIN, 0};
-    return count;
+        inlets_add(inlets, &self->uplinks[i].subscriber);
 }
 
 void news_close(struct process *self)
 {
     for (unsigned i = 0; i < self->uplink_count; i++)
-        socket_close(&self->uplinks[i].subscriber);
+        socket_close(&self->uplinks[i].subscriber.socket);
 }

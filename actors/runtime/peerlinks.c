@@ -176,16 +176,11 @@ int64_t peerlinks_due_at(const struct process *self)
     return due_at;
 }
 
-size_t peerlinks_poll(const struct process *self, zmq_pollitem_t *items)
+void peerlinks_watch(struct process *self, struct inlets *inlets)
 {
-    size_t count = 0;
-    for (uint32_t i = 0; i < self->peerlink_end; i++) {
-        if (self->peerlinks[i].link == NULL)
-            continue;
-        link_poll(self->peerlinks[i].link, items + count);
-        count += LINK_POLL_ITEMS;
-    }
-    return count;
+    for (uint32_t i = 0; i < self->peerlink_end; i++)
+        if (self->peerlinks[i].link != NULL)
+            link_watch(self->peerlinks[i].link, inlets);
 }
 
 bool peerlinks_cancel(struct process *self, uint64_t tag)

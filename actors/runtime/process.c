@@ -1,8 +1,8 @@
 /* process - see process.h and process_private.h.
  *
  * A turn reads the clock once, takes in a bounded part of what has come, lets the role act, and
- * sends what is ready. A turn that took something in is followed by another at once: a send may
- * have swallowed the wake-up. Signals come through a descriptor, so they tear nothing. */
+ * sends what is ready. A turn that took something in is followed by another at once. Signals come
+ * through a descriptor, so they tear nothing. */
 #include "actors/runtime/process.h"
 
 #include <assert.h>
@@ -26,8 +26,6 @@
 #define GOODBYE_LINGER_MS 500       /* for the last words to leave */
 #define STUCK_US_MAX (2 * US_PER_S) /* for a job to see at the end that it is cancelled */
 #define WAKE_MS_MAX 1000 /* the loop turns at least so often: the log says what it swallowed */
-#define POLL_ITEMS_MAX                                                                             \
-    (4 + BROKERS_MAX * (2 * LINK_POLL_ITEMS + 1) + 2 * VIEW_MEMBERS_MAX * LINK_POLL_ITEMS)
 
 extern char **environ;
 
@@ -294,7 +292,8 @@ static void tick(struct process *self)
 static unsigned turn(struct process *self)
 {
     read_clocks(self);
-    take_signals(self);
+    if (inlets_is_ready(&self->inlets, self->signal_fd))
+        take_signals(self);
     unsigned taken = acting_finish_jobs(self);
     taken += peerlinks_take(self);
     taken += uplinks_take(self);
@@ -312,25 +311,21 @@ static unsigned turn(struct process *self)
     return taken;
 }
 
+/* Look what has come, and sleep until something comes if nothing has. */
 static void sleep_until(struct process *self, int64_t until_at)
 {
-    zmq_pollitem_t items[POLL_ITEMS_MAX];
-    size_t count = 0;
+    struct inlets *inlets = &self->inlets;
     int64_t left_us = until_at - process_clock_us();
-    long left_ms = left_us <= 0 ? 0 : (long)((left_us + US_PER_MS - 1) / US_PER_MS);
-    items[count++] = (zmq_pollitem_t){NULL, self->signal_fd, ZMQ_POLLIN, 0};
+    int64_t left_ms = left_us <= 0 ? 0 : (left_us + US_PER_MS - 1) / US_PER_MS;
+    inlets_clear(inlets);
+    inlets_add_descriptor(inlets, self->signal_fd);
     if (self->jobs != NULL)
-        items[count++] = (zmq_pollitem_t){NULL, jobs_fd(self->jobs), ZMQ_POLLIN, 0};
-    if (self->router != NULL)
-        items[count++] = (zmq_pollitem_t){self->router, 0, ZMQ_POLLIN, 0};
-    int own = self->spec->descriptor != NULL ? self->spec->descriptor(self->actor.state) : -1;
-    if (own >= 0)
-        items[count++] = (zmq_pollitem_t){NULL, own, ZMQ_POLLIN, 0};
-    count += uplinks_poll(self, items + count);
-    count += news_poll(self, items + count);
-    count += peerlinks_poll(self, items + count);
-    assert(count <= POLL_ITEMS_MAX);
-    (void)zmq_poll(items, (int)count, left_ms < WAKE_MS_MAX ? left_ms : WAKE_MS_MAX);
+        inlets_add_descriptor(inlets, jobs_fd(self->jobs));
+    inlets_add(inlets, &self->door);
+    uplinks_watch(self, inlets);
+    news_watch(self, inlets);
+    peerlinks_watch(self, inlets);
+    inlets_wait(inlets, left_ms < WAKE_MS_MAX ? (int)left_ms : WAKE_MS_MAX);
 }
 
 static void run(struct process *self)
@@ -341,13 +336,11 @@ static void run(struct process *self)
         unsigned taken = turn(self);
         if (taken > 0) {
             series_observe(lag, (double)(process_clock_us() - self->context.now_at) / 1e6);
-            continue;
-        }
-        if (self->context.now_at - flushed_at >= US_PER_S) {
+        } else if (self->context.now_at - flushed_at >= US_PER_S) {
             flushed_at = self->context.now_at;
             log_flush();
         }
-        sleep_until(self, due_at(self));
+        sleep_until(self, taken > 0 ? 0 : due_at(self));
     }
     say_goodbye(self);
 }

@@ -35,9 +35,9 @@ struct process;
 struct uplink {
     struct process *process;
     unsigned index;
-    struct link *back;  /* this process's duty as a worker */
-    struct link *front; /* its questions; NULL until the broker has named its frontend */
-    void *subscriber;   /* its events; NULL until named, or where the role wants none */
+    struct link *back;       /* this process's duty as a worker */
+    struct link *front;      /* its questions; NULL until the broker has named its frontend */
+    struct inlet subscriber; /* its events; none until named, or where the role wants none */
     char frontend[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
     struct name instance;
     uint64_t generation;
@@ -70,6 +70,7 @@ struct process {
     struct reply_counts reply_counts;
     void *zmq;
     int signal_fd;
+    struct inlets inlets; /* what the loop sleeps on */
     int reconnect_ms;
     uint64_t random_state;
     char instance[NAME_BYTES_MAX + 1];
@@ -94,10 +95,10 @@ struct process {
     char *view_bytes; /* the newest view that came, not applied yet; NULL: none */
     size_t view_size;
 
-    struct server *server; /* NULL: lets nobody in */
-    void *router;
-    char endpoint[ENDPOINT_BYTES_MAX];                                         /* of router */
-    struct series *unsent, *messages_in, *messages_out, *bytes_in, *bytes_out; /* of router */
+    struct server *server;             /* NULL: lets nobody in */
+    struct inlet door;                 /* its ROUTER */
+    char endpoint[ENDPOINT_BYTES_MAX]; /* of the door */
+    struct series *unsent, *messages_in, *messages_out, *bytes_in, *bytes_out; /* of the door */
 
     int code; /* what it ends with */
     bool draining;
@@ -137,7 +138,7 @@ unsigned uplinks_take(struct process *self);
 void uplinks_tick(struct process *self);
 void uplinks_flush(struct process *self);
 int64_t uplinks_due_at(const struct process *self);
-size_t uplinks_poll(const struct process *self, zmq_pollitem_t *items);
+void uplinks_watch(struct process *self, struct inlets *inlets);
 void uplinks_say(struct process *self, const struct header *header, struct bytes body);
 void uplinks_say_ready(struct process *self);
 bool uplinks_are_told(const struct process *self); /* every invalidation, of brokers that are up */
@@ -154,7 +155,7 @@ void news_connect(struct uplink *uplink, struct bytes endpoint, uint64_t generat
 unsigned news_take(struct process *self);
 void news_tick(struct process *self);
 int64_t news_due_at(const struct process *self);
-size_t news_poll(const struct process *self, zmq_pollitem_t *items);
+void news_watch(struct process *self, struct inlets *inlets);
 void news_close(struct process *self);
 
 /* peerlinks.c */
@@ -165,7 +166,7 @@ unsigned peerlinks_take(struct process *self);
 void peerlinks_tick(struct process *self);
 void peerlinks_flush(struct process *self);
 int64_t peerlinks_due_at(const struct process *self);
-size_t peerlinks_poll(const struct process *self, zmq_pollitem_t *items);
+void peerlinks_watch(struct process *self, struct inlets *inlets);
 bool peerlinks_cancel(struct process *self, uint64_t tag);
 void peerlinks_close(struct process *self, int linger_ms);
 

@@ -26,14 +26,14 @@ static void receive_rest(void *socket, zmq_msg_t *frame)
         assert(errno == EINTR);
 }
 
-bool router_take(void *socket, zmq_msg_t *message, uint64_t *ret_peer)
+bool router_take(struct inlet *inlet, zmq_msg_t *message, uint64_t *ret_peer)
 {
     unsigned frames = 0;
-    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) < 0)
+    if (!inlet_take(inlet, message))
         return false;
     *ret_peer = peer_number(message);
     for (; zmq_msg_more(message); frames++)
-        receive_rest(socket, message);
+        receive_rest(inlet->socket, message);
     if (frames != 1)
         *ret_peer = ROUTER_NOBODY;
     return true;

@@ -5,8 +5,7 @@
 #ifndef ACTORS_RUNTIME_ROUTER_H
 #define ACTORS_RUNTIME_ROUTER_H
 
-#include <zmq.h>
-
+#include "actors/runtime/inlet.h"
 #include "protocol/envelope.h"
 
 #define ROUTER_NOBODY 0u
@@ -15,7 +14,7 @@
  *
  * message   initialized; its content is replaced
  * ret_peer  ROUTER_NOBODY: it is not a routing id of libzmq's own and one frame */
-bool router_take(void *socket, zmq_msg_t *message, uint64_t *ret_peer);
+bool router_take(struct inlet *inlet, zmq_msg_t *message, uint64_t *ret_peer);
 
 /* Send one message, which is moved out on OK and untouched otherwise.
  *

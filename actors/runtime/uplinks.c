@@ -416,18 +416,13 @@ int64_t uplinks_due_at(const struct process *self)
     return due_at;
 }
 
-size_t uplinks_poll(const struct process *self, zmq_pollitem_t *items)
+void uplinks_watch(struct process *self, struct inlets *inlets)
 {
-    size_t count = 0;
     for (unsigned i = 0; i < self->uplink_count; i++) {
-        link_poll(self->uplinks[i].back, items + count);
-        count += LINK_POLL_ITEMS;
-        if (self->uplinks[i].front == NULL)
-            continue;
-        link_poll(self->uplinks[i].front, items + count);
-        count += LINK_POLL_ITEMS;
+        link_watch(self->uplinks[i].back, inlets);
+        if (self->uplinks[i].front != NULL)
+            link_watch(self->uplinks[i].front, inlets);
     }
-    return count;
 }
 
 void uplinks_say(struct process *self, const struct header *header, struct bytes body)
