@@ -160,7 +160,8 @@ static void print_median(const struct comparison *self, const struct series *ser
                          FILE *out)
 {
     struct spread spread = spread_of_figure(self, series, figure);
-    if (spread.count > 0)
+    struct spread total = spread_of_figure(self, series, FIGURE_TOTAL);
+    if (spread.count > 0 && spread.count == total.count) /* in each round that has counted */
         fprintf(out, " %.3g |", spread.median);
     else
         fputs(" - |", out);
