@@ -137,9 +137,10 @@ static bool may_be_built_on(const struct task *task, const struct msg_cache_entr
 static void take_lease(struct context *context, struct task *task,
                        const struct msg_cache_entry *entry)
 {
+    uint64_t lease_ms = entry->lease_ms < TTL_MS_MAX ? entry->lease_ms : TTL_MS_MAX;
     assert(task->lease == 0);
     task->lease = entry->lease;
-    task->lease_until_at = context->now_at + (int64_t)entry->lease_ms * US_PER_MS;
+    task->lease_until_at = context->now_at + (int64_t)lease_ms * US_PER_MS;
     task->position_size = 0;
     if (entry->position.data != NULL && entry->position.size <= sizeof task->position) {
         memcpy(task->position, entry->position.data, entry->position.size);
@@ -383,7 +384,7 @@ static bool send_answer(struct driver *self, struct context *context, struct tas
                                 .fresh_ms = fresh_ms,
                                 .stale_ms = STALE_MS,
                                 .error_ms = STALE_ERROR_MS,
-                                .cost_us = (uint64_t)task->tools_us};
+                                .cost_us = (uint64_t)(task->tools_us + task->model_us)};
     struct bytes body;
     if (!result->keepable || result->scope > task->scope || fresh_ms == 0 ||
         set.value.data == NULL || set.tags.data == NULL ||
