@@ -28,7 +28,8 @@ enum tag {
     TAG_U16 = 0xcd,
     TAG_U32,
     TAG_U64,
-    TAG_STR8 = 0xd9
+    TAG_STR8 = 0xd9,
+    TAG_ARRAY16 = 0xdc
 };
 
 enum kind {

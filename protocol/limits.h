@@ -123,6 +123,23 @@
 #define FLOWS_MAX 1024u           /* requests one driver works on */
 #define FLOWS_BYTES_MAX 67108864u /* what it holds for all of them */
 
+/* Language models. */
+#define MODEL_NAME_BYTES_MAX 128u
+#define MODEL_SYSTEM_BYTES_MAX 16384u
+#define MODEL_TOOLS_MAX 128u                 /* that one is offered ... */
+#define MODEL_TOOLS_BYTES_MAX 49152u         /* ... and their descriptions and schemas */
+#define MODEL_MESSAGES_MAX 64u               /* of a conversation ... */
+#define MODEL_CONVERSATION_BYTES_MAX 163840u /* ... and their bytes */
+#define MODEL_TEXT_BYTES_MAX 65536u
+#define MODEL_CALLS_MAX 16u    /* that one turn may ask for ... */
+#define MODEL_CALLS_RUN_MAX 6u /* ... of them run; the others come back to it as errors */
+#define MODEL_CALL_ID_BYTES_MAX 128u
+#define MODEL_ARGUMENTS_BYTES_MAX 32768u
+#define MODEL_RESULT_BYTES_MAX 32768u /* a tool's data; more comes back to it as an error */
+#define MODEL_NESTING_MAX 16u         /* containers inside each other, in either */
+#define MODEL_ROUNDS_MAX 5u           /* of calls, for one question */
+#define MODEL_TOKENS_MAX 65536u       /* that one turn may write */
+
 /* What comes over HTTP. */
 #define SSE_EVENT_BYTES_MAX 1048576u /* an event of a stream, with the line that has not ended */
 #define MCP_NESTING_MAX 32u          /* containers inside each other, in a message of MCP */
@@ -147,5 +164,11 @@ _Static_assert(TOOLS_MAX <= METHODS_MAX && TOOLS_MAX * 192u + 4096u <= CONTROL_B
 _Static_assert(TOOL_DEFINITIONS_BYTES_MAX + 64u <= PAIR_BODY_BYTES_MAX, "so does a reply");
 _Static_assert(ARGUMENTS_BYTES_MAX + 8192u <= PAIR_BODY_BYTES_MAX,
                "a call with its arguments fits");
+_Static_assert(MODEL_SYSTEM_BYTES_MAX + MODEL_TOOLS_BYTES_MAX + MODEL_CONVERSATION_BYTES_MAX +
+                       16384u <=
+                   PAIR_BODY_BYTES_MAX,
+               "a turn of a model is one request");
+_Static_assert(SOURCES_MAX >= MODEL_ROUNDS_MAX * MODEL_CALLS_RUN_MAX, "each of its calls is one");
+_Static_assert(2 * MODEL_ROUNDS_MAX + 1 < MODEL_MESSAGES_MAX, "earlier turns have room, too");
 
 #endif

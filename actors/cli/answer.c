@@ -144,7 +144,7 @@ enum exit_code answer_document(struct writer *writer, const char *what, struct b
         put_times(writer, (struct bytes){0}, &end);
         return exit_code_of(end.status, code);
     }
-    put_head(writer, REPLY_PAIRS + 10, what, text);
+    put_head(writer, REPLY_PAIRS + 11, what, text);
     put_reply(writer, trace, &end);
     put_text(writer, "outcome", answer.outcome);
     put_text(writer, "text", answer.text);
@@ -155,6 +155,7 @@ enum exit_code answer_document(struct writer *writer, const char *what, struct b
     put_time(writer, "as_of", answer.as_of);
     put_cache(writer, answer.cache);
     put_value(writer, "degraded", answer.degraded);
+    put_value(writer, "usage", answer.usage);
     put_times(writer, answer.timings, &end);
     return bytes_are(answer.outcome, "partial") ? CODE_INVALID : CODE_OK;
 }

@@ -11,6 +11,19 @@
 
 /* --- calls --- */
 
+/* One of its own for each call of a question, and the same when the question is asked again. */
+static void key_of_part(const struct task *task, char *out)
+{
+    struct key_digest digest;
+    unsigned char part = (unsigned char)task->part;
+    key_digest_init(&digest);
+    key_digest_add(&digest, (struct bytes){task->request.idempotency_key, IDEMPOTENCY_KEY_BYTES});
+    key_digest_add(&digest, (struct bytes){(const char *)&part, sizeof part});
+    key_digest_add(&digest, key_bytes(&task->key));
+    key_digest_end(&digest, (unsigned char *)out);
+}
+_Static_assert(IDEMPOTENCY_KEY_BYTES == KEY_DIGEST_BYTES, "a digest is one");
+
 /* Of a tool that reads: a new one each time, for a shared execution may have begun before our
  * lease (docs/cache.md, rule 5). Of one that writes: the client's, whose retry must not write
  * twice. */
@@ -19,7 +32,9 @@ static struct bytes idempotency_key(struct context *context, const struct task *
     const struct request *request = &task->request;
     if (!task->tool.idempotent && !request->has_idempotency_key)
         return (struct bytes){0};
-    if (!task->tool.idempotent) {
+    if (!task->tool.idempotent && task->parent != NULL) {
+        key_of_part(task, out);
+    } else if (!task->tool.idempotent) {
         memcpy(out, request->idempotency_key, IDEMPOTENCY_KEY_BYTES);
     } else {
         uint64_t words[KEY_WORDS];
@@ -72,17 +87,9 @@ static void on_failure(struct driver *self, struct context *context, struct task
                        const struct answer *answer)
 {
     char room[FAILURE_BYTES_MAX];
-    struct msg_failure failure;
-    struct bytes body = answer->body;
     if (answer->status == STATUS_NO_ROLE) /* what we know of it is old */
         calling_want_directory(self, context->now_at);
-    if (body.data == NULL || body.size > FAILURE_BYTES_MAX ||
-        message_decode(MSG_FAILURE, body, &failure) != STATUS_OK)
-        body = results_failure(answer->status, NULL, room);
-    task->result = (struct result){.status = answer->status,
-                                   .executed = answer->executed,
-                                   .retry_after_ms = answer->retry_after_ms,
-                                   .failure = body};
+    task->result = results_failed(answer, room);
     task_advance(self, context, task, task->replied ? OUTCOME_FAILED_LATE : OUTCOME_FAILED);
 }
 
@@ -137,6 +144,7 @@ static void end_of_directory(struct driver *self, struct context *context, bool 
         self->directory_last_at = context->now_at;
     else
         calling_want_directory(self, context->now_at + DIRECTORY_RETRY_MS * US_PER_MS);
+    turns_registry_is_new(self, context);
     steps_directory_is_new(self, context);
 }
 

@@ -1,8 +1,8 @@
 /* driver - turns one request into look-ups and tool calls, and their results into one answer.
  *
  * Serves  query; any name of a tool, or its alias (protocol/messages.def, 60 to 79)
- * Asks    cache_partition: get, set, fail; tool_executor: the tool; the broker: directory, and
- *         instances for definitions
+ * Asks    cache_partition: get, set, fail; tool_executor: the tool; arcade_gateway: a turn of a
+ *         model; the broker: directory, and instances for definitions
  * Owns    what is in flight: tasks, as many as its concurrency allows; nothing that outlives them
  * See     docs/tools.md, sections 1 and 2; plan.h for the steps, state.h for the parts */
 #include <assert.h>
@@ -15,7 +15,7 @@
 extern const struct actor_spec driver_spec; /* named by main.c */
 
 #define TASKS_PER_FLOW                                                                             \
-    5u /* a question, its three calls, and one that goes on in the background                      \
+    2u /* a question beside its calls, and one that goes on in the background                      \
         */
 #define TASKS_BESIDE 16u
 #define RULES "q1f"
@@ -38,7 +38,8 @@ static void take_fingerprint(struct driver *self)
 
 static void take_tasks(struct driver *self)
 {
-    self->task_count = self->flows_max * TASKS_PER_FLOW + TASKS_BESIDE;
+    uint32_t calls = self->planner == PLANNER_MODEL ? MODEL_CALLS_RUN_MAX : TEMPLATE_CALLS_MAX;
+    self->task_count = self->flows_max * (TASKS_PER_FLOW + calls) + TASKS_BESIDE;
     self->tasks = calloc(self->task_count, sizeof *self->tasks);
     assert(self->tasks != NULL);
     for (uint32_t i = self->task_count; i-- > 0;) {
@@ -53,15 +54,13 @@ static bool start(void *state, struct context *context, const struct settings *s
 {
     struct driver *self = state;
     const char *ns = settings_text(settings, "driver", "namespace");
-    if (strcmp(settings_text(settings, "driver", "planner"), "template") != 0) {
-        (void)snprintf(reason, reason_size, "driver.planner: the only one is template");
-        return false;
-    }
     if (!key_is_namespace(bytes_of(ns))) {
         (void)snprintf(reason, reason_size,
                        "driver.namespace: must be 1 to 50 of A-Z, a-z, 0-9 and _");
         return false;
     }
+    if (!turns_start(self, settings, reason, reason_size))
+        return false;
     self->ns = name_of(bytes_of(ns));
     self->flows_max = (uint32_t)settings_u64(settings, "driver", "concurrency");
     self->next_due_at = INT64_MAX;
@@ -82,7 +81,8 @@ static bool start(void *state, struct context *context, const struct settings *s
     assert(self->plan != NULL);
     assert(self->labels != NULL);
     take_tasks(self);
-    take_fingerprint(self);
+    if (self->planner == PLANNER_TEMPLATE)
+        take_fingerprint(self);
     return true;
 }
 
@@ -92,7 +92,9 @@ static void stop(void *state)
     struct driver *self = state;
     for (uint32_t i = 0; i < self->task_count; i++) {
         struct task *task = &self->tasks[i];
-        task->tag = task->lease = task->parts_open = 0;
+        task->tag = task->lease = 0;
+        if (task->rounds != NULL)
+            task->rounds->parts_open = 0;
         if (task->used)
             task_free(self, task);
     }
@@ -105,6 +107,7 @@ static void stop(void *state)
     free(self->room);
     free(self->plan);
     free(self->labels);
+    turns_stop(self);
 }
 
 static uint32_t methods(void *state, struct writer *writer)
@@ -210,6 +213,11 @@ static void on_answer(void *state, struct context *context, uint64_t tag,
         [LONE_STORE] = caching_on_stored,
         [LONE_DIRECTORY] = calling_on_directory,
         [LONE_DEFINITION] = calling_on_definitions};
+    static void (*const on_asked[])(struct driver * self, struct context * context,
+                                    struct task * task, const struct answer *answer) = {
+        [ASKED_LOOKUP] = caching_on_answer,
+        [ASKED_TOOL] = calling_on_answer,
+        [ASKED_MODEL] = turns_on_answer};
     struct driver *self = state;
     enum lone lone;
     if (driver_is_lone(tag, &lone)) {
@@ -219,10 +227,7 @@ static void on_answer(void *state, struct context *context, uint64_t tag,
     struct task *task = task_find(self, tag);
     assert(task != NULL); /* what is not wanted any more was taken back */
     task->tag = 0;
-    if (task->asked == ASKED_LOOKUP)
-        caching_on_answer(self, context, task, answer);
-    else
-        calling_on_answer(self, context, task, answer);
+    on_asked[task->asked](self, context, task, answer);
 }
 
 /* What a tool says before its answer goes to who asked, unless he has his answer already: only he

@@ -32,8 +32,15 @@ static const struct {
 
     {STEP_PLAN, OUTCOME_DONE, STEP_TOOLS},
     {STEP_PLAN, OUTCOME_HIT, STEP_ANSWER}, /* nothing is left to ask */
+    {STEP_PLAN, OUTCOME_TURN, STEP_MODEL},
     {STEP_PLAN, OUTCOME_FAILED, STEP_REPLY},
     {STEP_PLAN, OUTCOME_FAILED_LATE, STEP_STORE},
+
+    {STEP_MODEL, OUTCOME_DONE, STEP_TOOLS},
+    {STEP_MODEL, OUTCOME_HIT, STEP_ANSWER},
+    {STEP_MODEL, OUTCOME_WITHOUT, STEP_PLAN}, /* by templates, from the beginning */
+    {STEP_MODEL, OUTCOME_FAILED, STEP_REPLY},
+    {STEP_MODEL, OUTCOME_FAILED_LATE, STEP_STORE},
 
     {STEP_TOOLS, OUTCOME_DONE, STEP_ANSWER},
     {STEP_TOOLS, OUTCOME_AGAIN, STEP_PLAN},
@@ -50,8 +57,9 @@ static const struct {
     {STEP_STORE, OUTCOME_DONE, STEP_END},
 };
 
-static const char *const names[STEP_COUNT] = {"NONE",  "DECODE", "KEY",   "LOOKUP", "WAIT", "PLAN",
-                                              "TOOLS", "ANSWER", "REPLY", "STORE",  "END"};
+static const char *const names[STEP_COUNT] = {"NONE",   "DECODE", "KEY",   "LOOKUP",
+                                              "WAIT",   "PLAN",   "MODEL", "TOOLS",
+                                              "ANSWER", "REPLY",  "STORE", "END"};
 
 enum step plan_next(enum step step, enum outcome outcome)
 {

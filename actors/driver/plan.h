@@ -5,8 +5,7 @@
  * happen; what a step does stands elsewhere. Every way through it replies exactly once, and passes
  * STORE if it holds a lease. Pure.
  *
- * Two steps have their place and no row yet: MODEL, one turn of a language model between PLAN and
- * TOOLS; and the graph of a client, which enters at PLAN. */
+ * One thing has its place and no row yet: the graph of a client, which enters at PLAN. */
 #ifndef ACTORS_DRIVER_PLAN_H
 #define ACTORS_DRIVER_PLAN_H
 
@@ -17,6 +16,7 @@ enum step {
     STEP_LOOKUP, /* ask the owner partition */
     STEP_WAIT,   /* parked there, behind another who fills it */
     STEP_PLAN,   /* one call, or the planner's next round */
+    STEP_MODEL,  /* one turn of a language model: it says which calls, or the answer */
     STEP_TOOLS,  /* calls are out */
     STEP_ANSWER, /* put it together */
     STEP_REPLY,  /* to who asked; of a question's call: to the question */
@@ -34,7 +34,8 @@ enum outcome {
     OUTCOME_LEASED,      /* LOOKUP, WAIT: ours to fill; REPLY: the lease is to be given back */
     OUTCOME_TAKEN,       /* LOOKUP: another fills it */
     OUTCOME_MOVED,       /* LOOKUP, WAIT: another member owns it */
-    OUTCOME_WITHOUT,     /* LOOKUP, WAIT: no cache; go on without */
+    OUTCOME_WITHOUT,     /* LOOKUP, WAIT: no cache; MODEL: no model; go on without */
+    OUTCOME_TURN,        /* PLAN: a model is to say what comes next */
     OUTCOME_AGAIN,       /* TOOLS: the planner has more to ask */
     OUTCOME_FAILED_LATE, /* an error, and the reply was given before */
     OUTCOME_REFRESH,     /* REPLY: a stale answer was given; now fill it anew */

@@ -16,7 +16,7 @@
 
 /* Results, in the order of the rounds. */
 enum { RESULT_SCHEMA, RESULT_COMPANIES, RESULT_SECTORS, RESULT_RANGE, RESULT_ANSWER };
-_Static_assert(RESULT_ANSWER + 1 == PLANNER_RESULTS_MAX, "each has its place");
+_Static_assert(RESULT_ANSWER + 1 == TEMPLATE_RESULTS_MAX, "each has its place");
 
 struct planning {
     struct bytes question;
@@ -32,7 +32,7 @@ static const char *const catalogue_statements[] = {
     "select distinct sector as s from companies order by s",
     ("select min(year * 4 + substr(quarter, 2) - 1) as first,"
      " max(year * 4 + substr(quarter, 2) - 1) as last from financial_records")};
-_Static_assert(COUNT_OF(catalogue_statements) == PLANNER_CALLS_MAX, "one round");
+_Static_assert(COUNT_OF(catalogue_statements) == TEMPLATE_CALLS_MAX, "one round");
 
 static struct bytes text_in(struct bytes map, const char *key)
 {
@@ -53,10 +53,11 @@ static struct bytes written(const struct planning *self, size_t from)
 
 static void call(struct planning *self, const char *tool, struct bytes arguments)
 {
-    assert(self->step->call_count < PLANNER_CALLS_MAX);
+    assert(self->step->call_count < TEMPLATE_CALLS_MAX);
     assert(arguments.data != NULL); /* our own texts: they fit */
     self->step->next = PLANNER_CALL;
-    self->step->calls[self->step->call_count++] = (struct planner_call){tool, arguments};
+    self->step->calls[self->step->call_count++] =
+        (struct planner_call){.tool = tool, .arguments = arguments};
 }
 
 /* --- what there is --- */
@@ -472,9 +473,9 @@ void planner_template_next(struct bytes question, const struct bytes *results, s
     static void (*const rounds[])(struct planning * self) = {[RESULT_SCHEMA] = ask_schema,
                                                              [RESULT_COMPANIES] = ask_catalogue,
                                                              [RESULT_ANSWER] = ask_answer,
-                                                             [PLANNER_RESULTS_MAX] = answer};
+                                                             [TEMPLATE_RESULTS_MAX] = answer};
     struct planning self = {.question = question, .results = results, .step = ret};
-    assert(result_count <= PLANNER_RESULTS_MAX);
+    assert(result_count <= TEMPLATE_RESULTS_MAX);
     assert(rounds[result_count] != NULL);
     *ret = (struct planner_step){0};
     writer_init(&self.writer, scratch, PLANNER_SCRATCH_BYTES);

@@ -9,33 +9,14 @@
 #ifndef ACTORS_DRIVER_PLANNER_TEMPLATE_H
 #define ACTORS_DRIVER_PLANNER_TEMPLATE_H
 
-#include "protocol/limits.h"
-#include "protocol/value.h"
+#include "actors/driver/planner.h"
 
-#define PLANNER_CALLS_MAX 3u   /* of one round */
-#define PLANNER_RESULTS_MAX 5u /* of all rounds */
+#define TEMPLATE_CALLS_MAX 3u   /* of one round */
+#define TEMPLATE_RESULTS_MAX 5u /* of all rounds */
 #define PLANNER_SCRATCH_BYTES 65536u
 #define PLANNER_QUESTION_BYTES_MAX 1024u /* what a template understands is shorter by far */
 #define PLANNER_SCHEMA_TOOL "SQL_GetSchema"
 #define PLANNER_QUERY_TOOL "SQL_QueryReadonly"
-
-enum planner_next { PLANNER_CALL, PLANNER_ANSWER, PLANNER_NO_DATA };
-
-struct planner_call {
-    const char *tool;
-    struct bytes arguments; /* a map */
-};
-
-struct planner_step {
-    enum planner_next next;
-    struct planner_call calls[PLANNER_CALLS_MAX];
-    size_t call_count;
-    struct bytes value;   /* ANSWER: the last result */
-    struct bytes text;    /* ANSWER: a sentence */
-    const char *reason;   /* NO_DATA: as in message answer */
-    struct bytes detail;  /* NO_DATA: map of looked_for and exists */
-    const char *template; /* its name, once one fits; NULL before, and if none does */
-};
 
 /* What to do next.
  *

@@ -22,12 +22,18 @@ struct registry *registry_new(void)
     return calloc(1, sizeof(struct registry));
 }
 
+static void free_texts(struct tool *tool)
+{
+    free((void *)(uintptr_t)tool->parameters.data);
+    free((void *)(uintptr_t)tool->description.data);
+}
+
 void registry_destroy(struct registry **self)
 {
     if (*self == NULL)
         return;
     for (size_t i = 0; i < (*self)->count; i++)
-        free((void *)(uintptr_t)(*self)->tools[i].parameters.data);
+        free_texts(&(*self)->tools[i]);
     free(*self);
     *self = NULL;
 }
@@ -122,39 +128,58 @@ static enum key_scope_kind scope_of(const struct msg_tool_definition *definition
     return key_scope_kind_of(definition->scope, &scope) ? scope : KEY_TENANT;
 }
 
-static void fill(struct tool *tool, const struct msg_tool_definition *definition, char *parameters)
+/* A copy; what is absent, nil or empty stays absent. returns  false: there is no memory */
+static bool copy(struct bytes from, struct bytes *ret)
 {
-    free((void *)(uintptr_t)tool->parameters.data);
-    *tool =
-        (struct tool){.schema = definition->schema,
-                      .timeout_ms = definition->timeout_ms,
-                      .ttl_ms = definition->ttl_ms < TTL_MS_MAX ? definition->ttl_ms : TTL_MS_MAX,
-                      .scope = scope_of(definition),
-                      .cacheable = definition->cacheable,
-                      .idempotent = definition->idempotent,
-                      .served = true};
+    *ret = (struct bytes){0};
+    if (from.data == NULL || from.size == 0)
+        return true;
+    char *memory = malloc(from.size);
+    if (memory == NULL)
+        return false;
+    memcpy(memory, from.data, from.size);
+    *ret = (struct bytes){memory, from.size};
+    return true;
+}
+
+static uint64_t at_most(uint64_t number, uint64_t bound)
+{
+    return number < bound ? number : bound;
+}
+
+static void fill(struct tool *tool, const struct msg_tool_definition *definition,
+                 struct bytes parameters, struct bytes description)
+{
+    free_texts(tool);
+    *tool = (struct tool){.schema = definition->schema,
+                          .parameters = parameters,
+                          .description = description,
+                          .timeout_ms = at_most(definition->timeout_ms, TTL_MS_MAX),
+                          .ttl_ms = at_most(definition->ttl_ms, TTL_MS_MAX),
+                          .scope = scope_of(definition),
+                          .cacheable = definition->cacheable,
+                          .idempotent = definition->idempotent,
+                          .read_only = definition->read_only,
+                          .served = true};
     memcpy(tool->name, definition->name.data, definition->name.size);
     if (definition->version.size > 0)
         memcpy(tool->version, definition->version.data, definition->version.size);
-    if (parameters != NULL) {
-        memcpy(parameters, definition->parameters.data, definition->parameters.size);
-        tool->parameters = (struct bytes){parameters, definition->parameters.size};
-    }
 }
 
 static bool take_definition(struct registry *self, const struct msg_tool_definition *definition)
 {
+    struct bytes parameters = definition->parameters, description = {0};
     if (!is_sound(definition))
         return false;
-    bool has =
-        definition->parameters.data != NULL && value_kind(definition->parameters) != KIND_NIL;
-    char *parameters = has ? malloc(definition->parameters.size) : NULL;
-    struct tool *tool = place(self, definition->name, definition->version);
-    if (tool == NULL || (has && parameters == NULL)) {
-        free(parameters);
+    if (parameters.data != NULL && value_kind(parameters) == KIND_NIL)
+        parameters.data = NULL;
+    bool copied = copy(parameters, &parameters) && copy(definition->description, &description);
+    struct tool *tool = copied ? place(self, definition->name, definition->version) : NULL;
+    if (tool == NULL) {
+        free_texts(&(struct tool){.parameters = parameters, .description = description});
         return false;
     }
-    fill(tool, definition, parameters);
+    fill(tool, definition, parameters, description);
     return true;
 }
 
@@ -193,6 +218,28 @@ const struct tool *registry_find(const struct registry *self, struct bytes name,
             best = tool;
     }
     return best;
+}
+
+/* Names by their bytes; of one name, the highest version last. */
+static int compare_tools(const void *left, const void *right)
+{
+    const struct tool *a = *(const struct tool *const *)left;
+    const struct tool *b = *(const struct tool *const *)right;
+    int order = strcmp(a->name, b->name);
+    return order != 0 ? order : registry_compare_versions(a->version, b->version);
+}
+
+size_t registry_served(const struct registry *self, const struct tool **ret)
+{
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < self->count; i++)
+        if (self->tools[i].served)
+            ret[count++] = &self->tools[i];
+    qsort(ret, count, sizeof(void *), compare_tools); /* pointers */
+    for (size_t i = 0; i < count; i++)
+        if (i + 1 == count || strcmp(ret[i]->name, ret[i + 1]->name) != 0)
+            ret[kept++] = ret[i];
+    return kept;
 }
 
 /* Of the tool as it was copied: it may have gone, or changed, since. */

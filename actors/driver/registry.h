@@ -15,11 +15,12 @@
 struct tool {
     char name[METHOD_BYTES_MAX + 1];
     char version[NAME_BYTES_MAX + 1];
-    uint64_t schema;         /* hash */
-    struct bytes parameters; /* checked; data NULL: it has none. Owned */
+    uint64_t schema;          /* hash */
+    struct bytes parameters;  /* checked; data NULL: it has none. Owned */
+    struct bytes description; /* data NULL: it has none. Owned */
     uint64_t timeout_ms, ttl_ms;
     enum key_scope_kind scope;
-    bool cacheable, idempotent;
+    bool cacheable, idempotent, read_only;
     bool served;        /* by the last directory */
     int64_t typical_us; /* smoothed time of its calls, as far as this driver has seen; 0: not yet */
 };
@@ -57,6 +58,12 @@ bool registry_has_executors(const struct registry *self);
  * name  as key_tool_name() made it */
 const struct tool *registry_find(const struct registry *self, struct bytes name,
                                  struct bytes version);
+
+/* Of each name that is served the tool that serves it, in order of their names.
+ *
+ * ret      REGISTRY_TOOLS_MAX; valid until the registry takes something up
+ * returns  how many */
+size_t registry_served(const struct registry *self, const struct tool **ret);
 
 /* A smoothed time, after one more; 0: there was none. Never 0. */
 int64_t registry_smooth(int64_t typical_us, int64_t us);

@@ -78,6 +78,9 @@ bool requests_read_question(struct driver *self, struct task *task, const struct
     bool has_turns = query->conversation.data != NULL;
     if (has_turns && value_kind(query->conversation) != KIND_ARRAY)
         return bad(ret_fault, "conversation", "a conversation is an array");
+    if (has_turns && self->planner == PLANNER_MODEL && !planner_model_takes(query->conversation))
+        return bad(ret_fault, "conversation",
+                   "a turn is a map of role, user or assistant, and text; or there are too many");
     if (has_turns && values_count(query->conversation) > 0) {
         writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
         if (canonical_value(query->conversation, &writer, &fault) != STATUS_OK)

@@ -31,6 +31,19 @@ struct bytes results_failure(enum status status, const struct failure_text *text
     return body;
 }
 
+struct result results_failed(const struct answer *answer, char *room)
+{
+    struct msg_failure failure;
+    struct bytes body = answer->body;
+    if (body.data == NULL || body.size > FAILURE_BYTES_MAX ||
+        message_decode(MSG_FAILURE, body, &failure) != STATUS_OK)
+        body = results_failure(answer->status, NULL, room);
+    return (struct result){.status = answer->status,
+                           .executed = answer->executed,
+                           .retry_after_ms = answer->retry_after_ms,
+                           .failure = body};
+}
+
 /* --- sources --- */
 
 struct bytes results_source(const struct task *task, const struct msg_tool_result *tool,
@@ -77,30 +90,30 @@ static struct bytes since(const struct writer *writer, size_t from)
 }
 
 /* Those of all parts, one behind the other: as tags they are taken once. */
-static void join_deps(const struct task *task, struct writer *writer)
+static void join_deps(const struct rounds *rounds, struct writer *writer)
 {
     size_t count = 0;
     struct bytes element;
-    for (unsigned i = 0; i < task->part_count; i++)
-        count += values_count(task->parts[i].deps);
+    for (unsigned i = 0; i < rounds->part_count; i++)
+        count += values_count(rounds->parts[i].deps);
     writer_array(writer, count);
-    for (unsigned i = 0; i < task->part_count; i++) {
-        struct values values = values_over(task->parts[i].deps);
+    for (unsigned i = 0; i < rounds->part_count; i++) {
+        struct values values = values_over(rounds->parts[i].deps);
         while (values_next(&values, &element))
             writer_raw(writer, element);
     }
 }
 
-static void join_sources(const struct task *task, struct writer *writer)
+static void join_sources(const struct rounds *rounds, struct writer *writer)
 {
     struct bytes element;
     size_t count = 0;
-    for (unsigned i = 0; i < task->part_count; i++)
-        count += values_count(task->parts[i].sources);
+    for (unsigned i = 0; i < rounds->part_count; i++)
+        count += values_count(rounds->parts[i].sources);
     assert(count <= SOURCES_MAX);
     writer_array(writer, count);
-    for (unsigned i = 0; i < task->part_count; i++) {
-        struct values values = values_over(task->parts[i].sources);
+    for (unsigned i = 0; i < rounds->part_count; i++) {
+        struct values values = values_over(rounds->parts[i].sources);
         while (values_next(&values, &element))
             writer_raw(writer, element);
     }
@@ -109,17 +122,20 @@ static void join_sources(const struct task *task, struct writer *writer)
 void results_join(struct driver *self, const struct task *task, struct result *ret)
 {
     struct writer writer;
+    const struct rounds *rounds = task->rounds;
     writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
-    join_sources(task, &writer);
+    join_sources(rounds, &writer);
     ret->sources = since(&writer, 0);
     size_t from = writer.used;
-    join_deps(task, &writer);
+    join_deps(rounds, &writer);
     ret->deps = since(&writer, from);
     ret->keepable = ret->reason == NULL && !writer.full && ret->deps.size <= DEPS_BYTES_MAX;
     ret->fresh_ms = FRESH_MS_MAX;
     ret->scope = KEY_PUBLIC;
-    for (unsigned i = 0; i < task->part_count; i++) {
-        const struct part *part = &task->parts[i];
+    for (unsigned i = 0; i < rounds->part_count; i++) {
+        const struct part *part = &rounds->parts[i];
+        if (part->failed)
+            continue;
         ret->keepable &= part->keepable && part->degraded == 0;
         ret->fresh_ms = part->fresh_ms < ret->fresh_ms ? part->fresh_ms : ret->fresh_ms;
         ret->scope = part->scope > ret->scope ? part->scope : ret->scope;
@@ -177,8 +193,8 @@ static struct bytes small(struct writer *writer, enum message_id id, const void 
 static unsigned degraded_of(const struct task *task)
 {
     unsigned degraded = task->degraded;
-    for (unsigned i = 0; i < task->part_count; i++)
-        degraded |= task->parts[i].degraded;
+    for (unsigned i = 0; task->rounds != NULL && i < task->rounds->part_count; i++)
+        degraded |= task->rounds->parts[i].degraded;
     return degraded;
 }
 
@@ -191,6 +207,8 @@ static struct bytes write_degraded(unsigned degraded, struct writer *writer)
         writer_cstr(writer, "cache");
     if ((degraded & WITHOUT_FRESHNESS) != 0)
         writer_cstr(writer, "stale");
+    if ((degraded & WITHOUT_MODEL) != 0)
+        writer_cstr(writer, "model");
     return writer_bytes(writer);
 }
 
@@ -228,9 +246,31 @@ static void count_answer(struct context *context, const struct task *task)
         1);
 }
 
+static struct bytes write_cache(const struct task *task, struct writer *writer)
+{
+    struct msg_answer_cache cache = {.status = bytes_of(results_cached_name(task->cached)),
+                                     .age_ms = task->age_ms,
+                                     .key =
+                                         task->has_key ? key_bytes(&task->key) : (struct bytes){0}};
+    return small(writer, MSG_ANSWER_CACHE, &cache);
+}
+
+static struct bytes write_timings(const struct context *context, const struct task *task,
+                                  struct writer *writer)
+{
+    struct msg_timings timings = {.lookup_us = (uint64_t)task->lookup_us,
+                                  .wait_us = (uint64_t)task->wait_us,
+                                  .plan_us = (uint64_t)task->plan_us,
+                                  .tools_us = (uint64_t)task->tools_us,
+                                  .total_us = (uint64_t)(context->now_at - task->began_at),
+                                  .model_us = (uint64_t)task->model_us};
+    return small(writer, MSG_TIMINGS, &timings);
+}
+
 void results_reply(struct driver *self, struct context *context, struct task *task)
 {
     char cache_room[SMALL_BYTES], times_room[SMALL_BYTES], degraded_room[SMALL_BYTES];
+    char usage_room[SMALL_BYTES];
     struct writer cache_writer, times_writer, degraded_writer;
     const struct result *result = &task->result;
     if (result->status != STATUS_OK) {
@@ -241,15 +281,6 @@ void results_reply(struct driver *self, struct context *context, struct task *ta
     writer_init(&times_writer, times_room, sizeof times_room);
     writer_init(&degraded_writer, degraded_room, sizeof degraded_room);
     unsigned degraded = degraded_of(task);
-    struct msg_answer_cache cache = {.status = bytes_of(results_cached_name(task->cached)),
-                                     .age_ms = task->age_ms,
-                                     .key =
-                                         task->has_key ? key_bytes(&task->key) : (struct bytes){0}};
-    struct msg_timings timings = {.lookup_us = (uint64_t)task->lookup_us,
-                                  .wait_us = (uint64_t)task->wait_us,
-                                  .plan_us = (uint64_t)task->plan_us,
-                                  .tools_us = (uint64_t)task->tools_us,
-                                  .total_us = (uint64_t)(context->now_at - task->began_at)};
     struct msg_answer message = {.outcome = bytes_of(result->reason != NULL ? "no_data" : "ok"),
                                  .value = result->value,
                                  .text = result->text,
@@ -257,9 +288,11 @@ void results_reply(struct driver *self, struct context *context, struct task *ta
                                  .detail = result->detail,
                                  .sources = sources_of(self, task),
                                  .as_of = result->as_of,
-                                 .cache = small(&cache_writer, MSG_ANSWER_CACHE, &cache),
+                                 .cache = write_cache(task, &cache_writer),
                                  .degraded = write_degraded(degraded, &degraded_writer),
-                                 .timings = small(&times_writer, MSG_TIMINGS, &timings)};
+                                 .timings = write_timings(context, task, &times_writer)};
+    if (task->rounds != NULL)
+        message.usage = planner_model_usage(&task->rounds->talk, usage_room, sizeof usage_room);
     struct answer answer = {
         .status = STATUS_OK, .executed = EXECUTED_YES, .flags = degraded != 0 ? FLAG_DEGRADED : 0};
     if (message_encode(MSG_ANSWER, &message, self->body, PAIR_BODY_BYTES_MAX, &answer.body) ==

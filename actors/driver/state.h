@@ -1,13 +1,15 @@
 /* state - what one driver knows, and what its parts share: driver.c (the role: start, events,
  * views, time), tasks.c (tasks and their memory), steps.c (a task's way through the plan),
  * requests.c (bodies of requests), caching.c (LOOKUP, WAIT, STORE), calling.c (TOOLS, and the
- * directory), questions.c (the planner's rounds), results.c (bodies of answers). For nobody else.
+ * directory), questions.c (the planner's rounds), turns.c (MODEL), results.c (bodies of answers).
+ * For nobody else.
  */
 #ifndef ACTORS_DRIVER_STATE_H
 #define ACTORS_DRIVER_STATE_H
 
 #include "actors/driver/owners.h"
 #include "actors/driver/plan.h"
+#include "actors/driver/planner_model.h"
 #include "actors/driver/planner_template.h"
 #include "actors/driver/registry.h"
 #include "actors/runtime/actor.h"
@@ -34,9 +36,9 @@
 #define LABELS_BYTES 32768u /* SOURCES_MAX of them */
 
 enum task_kind { TASK_CALL, TASK_QUESTION };
-enum asked { ASKED_NOTHING, ASKED_LOOKUP, ASKED_TOOL };
+enum asked { ASKED_NOTHING, ASKED_LOOKUP, ASKED_TOOL, ASKED_MODEL };
 enum cached { CACHED_HIT, CACHED_STALE, CACHED_MISS, CACHED_WAITED, CACHED_BYPASS, CACHED_REFRESH };
-enum without { WITHOUT_CACHE = 1, WITHOUT_FRESHNESS = 2 }; /* answered degraded */
+enum without { WITHOUT_CACHE = 1, WITHOUT_FRESHNESS = 2, WITHOUT_MODEL = 4 }; /* degraded */
 
 /* How a request uses the cache. */
 struct wishes {
@@ -69,13 +71,35 @@ struct result {
 /* What a call of a question has come to, copied. */
 struct part {
     bool done;
-    char *memory; /* of all views */
+    bool made; /* there was a call */
+    bool
+        failed; /* a model hears of it, and its answer does not stand on it: value is the failure */
+    struct bytes id; /* the model's; in the talk */
+    char *memory;    /* of all views */
     size_t size;
     struct bytes value, sources, deps;
     uint64_t as_of, fresh_ms;
     enum key_scope_kind scope;
     bool keepable;
     unsigned degraded;
+};
+
+/* What a question has come to so far. */
+struct rounds {
+    enum planner_kind planner; /* who plans it now */
+    struct part parts[PLANNER_RESULTS_MAX];
+    struct task *children[PLANNER_CALLS_MAX]; /* of the round; NULL: ended */
+    unsigned part_count, parts_open;
+    bool part_failed;
+    bool spawning;        /* calls are being made: none is the last */
+    struct result failed; /* a part; or the model, and it is gone on without it */
+    char *failure;        /* its body, FAILURE_BYTES_MAX */
+
+    struct talk talk;
+    unsigned told;       /* parts that the model has heard of */
+    bool unsure;         /* a call failed that may not fail the next time */
+    bool failed_last;    /* one of the last round did */
+    uint64_t offered_as; /* by which choice of tools */
 };
 
 struct task {
@@ -118,16 +142,11 @@ struct task {
     unsigned degraded; /* of enum without */
     struct result result;
 
-    struct part parts[PLANNER_RESULTS_MAX];
-    struct task *children[PLANNER_CALLS_MAX]; /* of the round; NULL: ended */
-    unsigned part_count, parts_open;
-    bool part_failed;
-    bool spawning; /* calls are being made: none is the last */
-    char *failure; /* of a part, FAILURE_BYTES_MAX */
+    struct rounds *rounds; /* of a question, from its first on; else NULL */
 
     int64_t began_at, step_at, first_tool_at;
-    int64_t lookup_us, wait_us, plan_us, tools_us;
-    bool called; /* a tool may have run */
+    int64_t lookup_us, wait_us, plan_us, model_us, tools_us;
+    bool called; /* a tool may have run, or a model */
 };
 
 struct driver {
@@ -147,7 +166,14 @@ struct driver {
 
     int64_t question_us; /* smoothed time of questions that were computed; 0: none yet */
     struct name ns;
-    unsigned char fingerprint[KEY_DIGEST_BYTES];
+    enum planner_kind planner;
+    unsigned char fingerprint[KEY_DIGEST_BYTES]; /* of the planner */
+    struct model_terms terms;                    /* of a model; its texts are the settings' ... */
+    char *system;                                /* ... but for this one */
+    bool model_fallback;
+    struct model_tools *model_tools; /* NULL: it is the template planner's */
+    uint64_t offered_as;             /* rises with each other choice of them */
+
     char *body;   /* PAIR_BODY_BYTES_MAX: what is being sent */
     char *kept;   /* the same: the value in it */
     char *room;   /* the same: lists and the like, while they are put together */
@@ -215,10 +241,45 @@ void steps_directory_is_new(struct driver *self, struct context *context);
 void questions_plan(struct driver *self, struct context *context, struct task *task);
 void questions_start_calls(struct driver *self, struct context *context, struct task *task);
 
+/* Go on as a planner's step says: with its calls, or to the answer. */
+void questions_go_on(struct driver *self, struct context *context, struct task *task,
+                     const struct planner_step *step);
+
 /* A call of a question has a result, which is copied; and it has ended. */
 void questions_take_part(struct driver *self, struct task *task);
 void questions_end_part(struct driver *self, struct context *context, struct task *question,
                         unsigned part);
+
+/* Forget parts and calls that are under way. */
+void questions_drop(struct driver *self, struct context *context, struct task *task);
+
+/* Copy the failure that a question is to end with; and end it so. */
+void questions_keep_failure(struct driver *self, struct task *question,
+                            const struct result *result);
+void questions_fail(struct driver *self, struct context *context, struct task *task);
+
+/* --- turns.c --- */
+
+/* Take the settings of a model, and what it is told before all else.
+ *
+ * returns  false: one line on what to mend, in reason */
+bool turns_start(struct driver *self, const struct settings *settings, char *reason,
+                 size_t reason_size);
+void turns_stop(struct driver *self);
+
+/* Choose anew what the model is offered, and what its answers' keys are. */
+void turns_registry_is_new(struct driver *self, struct context *context);
+
+/* MODEL: ask for a turn; and what came of it. */
+void turns_ask(struct driver *self, struct context *context, struct task *task);
+void turns_on_answer(struct driver *self, struct context *context, struct task *task,
+                     const struct answer *answer);
+
+/* The calls of its last turn have ended: the model is told. */
+void turns_tell(struct context *context, struct task *question);
+
+/* What the model is told of a failure: a map of error. out: FAILURE_BYTES_MAX + 16 */
+struct bytes turns_failure(struct bytes failure, char *out);
 
 /* --- caching.c --- */
 
@@ -267,6 +328,9 @@ struct bytes results_label(struct bytes sources, const char *cache, char *out);
 
 /* The sources and dependencies of a question: all of its parts'. Into self->room. */
 void results_join(struct driver *self, const struct task *task, struct result *ret);
+
+/* What an answer that is a failure comes to. room: FAILURE_BYTES_MAX */
+struct result results_failed(const struct answer *answer, char *room);
 
 /* The failure of a status, with what is said of it. out: FAILURE_BYTES_MAX. */
 struct bytes results_failure(enum status status, const struct failure_text *text, char *out);

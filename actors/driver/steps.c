@@ -11,7 +11,6 @@
 #include "protocol/schema.h"
 
 #define NO_WORKER_RETRY_MS 1000u
-#define PLANNER_NAME "template"
 
 bool task_has_time(const struct context *context, const struct task *task)
 {
@@ -77,12 +76,21 @@ static void decode_call(struct driver *self, struct context *context, struct tas
     }
 }
 
+/* A model is offered what there is: so that has to be known, once. */
+static void decode(struct driver *self, struct context *context, struct task *task)
+{
+    bool is_model = task->kind == TASK_QUESTION && self->planner == PLANNER_MODEL;
+    if (task->kind == TASK_CALL)
+        decode_call(self, context, task);
+    else if (is_model && registry_count(self->registry) == 0 && !task->asked_directory)
+        task_advance(self, context, task, OUTCOME_UNKNOWN);
+    else
+        task_advance(self, context, task, OUTCOME_DONE);
+}
+
 void task_begin(struct driver *self, struct context *context, struct task *task)
 {
-    if (task->kind == TASK_QUESTION)
-        task_advance(self, context, task, OUTCOME_DONE);
-    else
-        decode_call(self, context, task);
+    decode(self, context, task);
 }
 
 /* Unknown: once the directory is asked anew, or one that is being asked is waited for. */
@@ -93,7 +101,7 @@ static void enter_decode(struct driver *self, struct context *context, struct ta
     if (calling_directory_pending(self))
         return;
     if (is_new)
-        decode_call(self, context, task); /* it would be no newer */
+        decode(self, context, task); /* it would be no newer */
     else
         calling_want_directory(self, context->now_at);
 }
@@ -103,7 +111,7 @@ void steps_directory_is_new(struct driver *self, struct context *context)
     for (uint32_t i = 0; i < self->task_count; i++) {
         struct task *task = &self->tasks[i];
         if (task->used && task->step == STEP_DECODE && task->asked_directory)
-            decode_call(self, context, task);
+            decode(self, context, task);
     }
 }
 
@@ -163,21 +171,25 @@ static bool key_of_arguments(struct driver *self, struct context *context, struc
     return true;
 }
 
-/* returns  false: the task has failed */
+/* To a template case says nothing; to a model it may.
+ *
+ * returns  false: the task has failed */
 static bool key_of_question_asked(struct driver *self, struct context *context, struct task *task)
 {
     struct fault fault;
-    struct bytes folded = {0}, plain = {0};
-    struct key_planner planner = {.name = bytes_of(PLANNER_NAME)};
+    struct bytes plain = {0}, text = {0};
+    bool is_model = self->planner == PLANNER_MODEL;
+    struct key_planner planner = {.name = bytes_of(is_model ? "model" : "template")};
     struct key_scope scope = scope_of(task);
     memcpy(planner.fingerprint, self->fingerprint, sizeof planner.fingerprint);
     char *room = self->room + (size_t)QUESTION_BYTES_MAX;
-    if (key_question(KEY_Q1F, task->question, self->room, &folded, &fault) != STATUS_OK ||
-        key_question(KEY_Q1, task->question, room, &plain, &fault) != STATUS_OK) {
+    if (key_question(KEY_Q1, task->question, self->room, &plain, &fault) != STATUS_OK ||
+        key_question(is_model ? KEY_Q1 : KEY_Q1F, task->question, room, &text, &fault) !=
+            STATUS_OK) {
         fail_arguments(self, context, task, "question", fault.reason);
         return false;
     }
-    enum status status = key_of_question(&scope, &planner, folded, task->conversation, &task->key);
+    enum status status = key_of_question(&scope, &planner, text, task->conversation, &task->key);
     assert(status == STATUS_OK); /* the namespace was looked at */
     if (!keep_canonical(self, task, plain)) {
         task_fail(self, context, task, STATUS_BUSY_FULL, NULL);
@@ -308,16 +320,17 @@ static void enter_end(struct driver *self, struct context *context, struct task 
 
 typedef void step_entry(struct driver *self, struct context *context, struct task *task);
 static step_entry *const entries[STEP_COUNT] = {
-    [STEP_DECODE] = enter_decode, [STEP_KEY] = enter_key,     [STEP_LOOKUP] = caching_lookup,
-    [STEP_WAIT] = caching_wait,   [STEP_PLAN] = enter_plan,   [STEP_TOOLS] = enter_tools,
-    [STEP_ANSWER] = enter_answer, [STEP_REPLY] = enter_reply, [STEP_STORE] = caching_store,
-    [STEP_END] = enter_end};
+    [STEP_DECODE] = enter_decode, [STEP_KEY] = enter_key,       [STEP_LOOKUP] = caching_lookup,
+    [STEP_WAIT] = caching_wait,   [STEP_PLAN] = enter_plan,     [STEP_MODEL] = turns_ask,
+    [STEP_TOOLS] = enter_tools,   [STEP_ANSWER] = enter_answer, [STEP_REPLY] = enter_reply,
+    [STEP_STORE] = caching_store, [STEP_END] = enter_end};
 
 static void measure(struct task *task, int64_t now_at)
 {
     int64_t *const times[STEP_COUNT] = {[STEP_LOOKUP] = &task->lookup_us,
                                         [STEP_WAIT] = &task->wait_us,
                                         [STEP_PLAN] = &task->plan_us,
+                                        [STEP_MODEL] = &task->model_us,
                                         [STEP_TOOLS] = &task->tools_us};
     if (times[task->step] != NULL)
         *times[task->step] += now_at - task->step_at;
@@ -342,11 +355,8 @@ void task_abandon(struct driver *self, struct context *context, struct task *tas
         self->flows--;
     task->replied = true;
     task->parent = NULL;
-    for (unsigned i = 0; i < PLANNER_CALLS_MAX; i++)
-        if (task->children[i] != NULL)
-            task_abandon(self, context, task->children[i]);
-    memset(task->children, 0, sizeof task->children);
-    task->parts_open = 0;
+    if (task->rounds != NULL)
+        questions_drop(self, context, task);
     caching_hand_back(self, context, task);
     if (task->tag != 0 && task->step == STEP_LOOKUP) {
         task->abandoned = true; /* the answer may bring a lease */

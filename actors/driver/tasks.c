@@ -54,17 +54,28 @@ struct task *task_new(struct driver *self, const struct context *context, enum t
     return task;
 }
 
+static void free_rounds(struct driver *self, struct rounds *rounds)
+{
+    if (rounds == NULL)
+        return;
+    assert(rounds->parts_open == 0);
+    driver_give(self, &rounds->failure, FAILURE_BYTES_MAX);
+    driver_give(self, &rounds->talk.memory, MODEL_CONVERSATION_BYTES_MAX);
+    for (unsigned i = 0; i < PLANNER_RESULTS_MAX; i++)
+        driver_give(self, &rounds->parts[i].memory, rounds->parts[i].size);
+    char *memory = (char *)rounds;
+    driver_give(self, &memory, sizeof *rounds);
+}
+
 void task_free(struct driver *self, struct task *task)
 {
     assert(task->used);
     assert(task->lease == 0); /* it went back, or nothing was to go */
     assert(task->tag == 0);
-    assert(task->parts_open == 0);
     driver_give(self, &task->input, task->input_size);
     driver_give(self, &task->canonical, task->canonical_size);
-    driver_give(self, &task->failure, FAILURE_BYTES_MAX);
-    for (unsigned i = 0; i < PLANNER_RESULTS_MAX; i++)
-        driver_give(self, &task->parts[i].memory, task->parts[i].size);
+    free_rounds(self, task->rounds);
+    task->rounds = NULL;
     task->used = false;
     task->next_free = self->free;
     self->free = task;

@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     static char room[4096];
     struct writer writer;
-    struct bytes results[PLANNER_RESULTS_MAX];
+    struct bytes results[TEMPLATE_RESULTS_MAX];
     if (size == 0)
         return 0;
     writer_init(&writer, room, sizeof room);
@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             plan(rest, results);
         return 0;
     }
-    for (size_t i = data[0] / 2 % PLANNER_RESULTS_MAX; i < PLANNER_RESULTS_MAX; i++) {
+    for (size_t i = data[0] / 2 % TEMPLATE_RESULTS_MAX; i < TEMPLATE_RESULTS_MAX; i++) {
         size_t used = cursor_measure(rest);
         struct bytes value = {rest.data, used};
         if (used == 0 || !value_check(value, BODY_NESTING_MAX))

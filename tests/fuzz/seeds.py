@@ -146,6 +146,7 @@ def main():
              "schema": schema(), "key": key(), "message": message(describe),
              "cache_partition": cache_partition(describe),
              "driver": seeds_driver.driver(),
+             "planner_model": seeds_driver.planner_model(),
              "planner": seeds_driver.planner([case["question"] for case in
                                               load("demo_questions.json")["questions"]])}
     for target, inputs in seeds.items():

@@ -1,4 +1,5 @@
-"""Seeds of fuzz_driver and fuzz_planner: requests taken through their steps, and the demo's questions."""
+"""Seeds of fuzz_driver, fuzz_planner and fuzz_planner_model: requests taken through their steps, the
+demo's questions, and turns of a model."""
 
 import struct
 
@@ -79,3 +80,19 @@ def planner(questions):
     rows = [SCHEMA, {"rows": [{"n": "A B", "s": "AB"}]}, {"rows": [{"s": "Energy"}]},
             {"rows": [{"first": 8092, "last": 8103}]}, {"rows": [{"company": "A B", "revenue": 5}]}]
     return [b"\x00" + question.encode() for question in questions] + [b"\x01" + b"".join(map(pack, rows))]
+
+
+def planner_model():
+    """Turns of a model, each with its length before it: rounds of calls, good and bad, and an end."""
+    def turn(end, *calls, **more):
+        body = pack({"end": end, "calls": list(calls), **more})
+        return struct.pack(">H", len(body)) + body
+
+    good = {"id": "a", "tool": "Test_Echo", "arguments": {"n": 1}}
+    usage = {"usage": {"model": "m", "input": 10, "output": 3, "cache_read": 1}}
+    bad = [{"id": "b", "tool": "No_Tool", "arguments": {}}, {"id": "c", "tool": "Test_Echo", "arguments": []},
+           {"id": "d", "tool": "Test_Echo", "malformed": "{n"}, {"tool": "Test_Echo"}]
+    ends = [turn("stop", text="One.", **usage), turn("length", text="One"), turn("refused"), turn("stop")]
+    rounds = [turn("tools", good), turn("tools", good, good, **usage), turn("tools", *[good] * 16),
+              turn("tools", *bad[:3]), turn("tools", bad[3]), turn("tools", good, text="x" * 1000)]
+    return [begin * count + end for begin in rounds for count in (1, 5, 6) for end in ends]

@@ -12,7 +12,7 @@
 
 #define RESULT_BYTES RESULT_BYTES_MAX
 
-static char results[PLANNER_RESULTS_MAX][RESULT_BYTES], scratch[PLANNER_SCRATCH_BYTES];
+static char results[TEMPLATE_RESULTS_MAX][RESULT_BYTES], scratch[PLANNER_SCRATCH_BYTES];
 struct demo_planner planner;
 
 void demo_planner_setup(void)
@@ -42,7 +42,7 @@ void demo_planner_teardown(void)
 
 void demo_planner_ask(const char *question)
 {
-    struct bytes answers[PLANNER_RESULTS_MAX] = {{0}};
+    struct bytes answers[TEMPLATE_RESULTS_MAX] = {{0}};
     struct bytes text = bytes_of(question);
     planner.calls = 0;
     planner_template_next(text, answers, 0, scratch, &planner.step);

@@ -103,12 +103,14 @@ static void answer_definitions(struct recorded_ask *ask)
         struct msg_tool_definition definition = {
             .name = bytes_of(tools[i].name),
             .version = bytes_of("1.0.0"),
+            .description = bytes_of("Says what it is told."),
             .schema = SCHEMA_FIRST + i,
             .parameters = parameters_of(i, parameters, sizeof parameters),
             .timeout_ms = 5000,
             .ttl_ms = 300000,
             .scope = bytes_of(strncmp(tools[i].name, "SQL_", 4) == 0 ? scene.sql_scope : NULL),
             .cacheable = tools[i].cacheable,
+            .read_only = tools[i].cacheable,
             .idempotent = tools[i].cacheable};
         ck_assert_int_eq(message_write(MSG_TOOL_DEFINITION, &definition, &writer), STATUS_OK);
     }
@@ -325,6 +327,7 @@ void scene_setup(const char *const *flags)
     demo_planner_setup();
     memset(&scene, 0, sizeof scene);
     scene.position = (struct bytes){"\x90", 1};
+    scene.flags = flags;
     scene.record = record_new(&driver_spec, flags);
     scene_view(SCENE_PARTITIONS);
     record_step(scene.record, 0);
@@ -334,7 +337,7 @@ void scene_setup(const char *const *flags)
 void scene_start_anew(void)
 {
     record_destroy(&scene.record);
-    scene.record = record_new(&driver_spec, NULL);
+    scene.record = record_new(&driver_spec, scene.flags);
     scene_view(SCENE_PARTITIONS);
 }
 
@@ -405,6 +408,8 @@ struct recorded_ask *scene_open(enum role role, const char *method)
 bool scene_answer(struct recorded_ask *ask)
 {
     struct bytes method = ask->ask.method;
+    if (ask->ask.role == ROLE_ARCADE_GATEWAY)
+        return false;
     if (ask->ask.role == ROLE_TOOL_EXECUTOR)
         answer_tool(ask);
     else if (bytes_are(method, "directory"))

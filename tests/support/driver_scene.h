@@ -38,6 +38,7 @@ struct scene {
     size_t executed;                             /* tool calls that were answered */
     struct bytes position;                       /* of all partitions; data NULL: not said */
     const char *sql_scope;                       /* of the SQL tools; NULL: not said */
+    const char *const *flags;                    /* as the driver was started */
 };
 extern struct scene scene;
 
@@ -64,13 +65,13 @@ void scene_start_anew(void);
 /* The oldest open question of this role and method, which must be there. */
 struct recorded_ask *scene_open(enum role role, const char *method);
 
-/* Answer one by the rules; false: it is parked, and stays open. */
+/* Answer one by the rules; false: it is parked, or for a model, and stays open. */
 bool scene_answer(struct recorded_ask *ask);
 
 /* The partition has lost what was sent back to it: its lease lapses. */
 void scene_lose(struct recorded_ask *ask);
 
-/* Answer until nothing is open but what is parked. */
+/* Answer until nothing is open but what is parked, or for a model. */
 void scene_run(void);
 
 /* Move time; what is open past its deadline is answered as the runtime would. */

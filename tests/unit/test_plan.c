@@ -16,7 +16,7 @@ static bool may(enum step step, enum outcome outcome, bool replied, bool leased,
                : outcome == OUTCOME_LEASED ? leased && !stale
                                            : !leased;
     bool late = outcome == OUTCOME_FAILED_LATE || outcome == OUTCOME_DONE_LATE;
-    if (step == STEP_ANSWER || step == STEP_PLAN || step == STEP_TOOLS)
+    if (step == STEP_ANSWER || step == STEP_PLAN || step == STEP_MODEL || step == STEP_TOOLS)
         return outcome == OUTCOME_FAILED || (step == STEP_ANSWER && outcome == OUTCOME_DONE)
                    ? !replied
                    : !late || replied;
