@@ -68,6 +68,7 @@ static bool start(void *state, struct context *context, const struct settings *s
     self->directory_last_at = INT64_MIN / 2;
     self->owners = owners_new();
     self->registry = registry_new();
+    self->settled = settled_new();
     self->body = malloc(PAIR_BODY_BYTES_MAX);
     self->kept = malloc(PAIR_BODY_BYTES_MAX);
     self->room = malloc(PAIR_BODY_BYTES_MAX);
@@ -101,6 +102,7 @@ static void stop(void *state)
     assert(self->bytes == 0);
     owners_destroy(&self->owners);
     registry_destroy(&self->registry);
+    settled_destroy(&self->settled);
     free(self->tasks);
     free(self->body);
     free(self->kept);

@@ -14,6 +14,7 @@
 struct registry {
     struct tool tools[REGISTRY_TOOLS_MAX];
     size_t count;
+    uint64_t taken; /* definitions, ever */
     bool has_executors;
 };
 
@@ -180,6 +181,7 @@ static bool take_definition(struct registry *self, const struct msg_tool_definit
         return false;
     }
     fill(tool, definition, parameters, description);
+    tool->number = ++self->taken;
     return true;
 }
 

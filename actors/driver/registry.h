@@ -16,6 +16,7 @@ struct tool {
     char name[METHOD_BYTES_MAX + 1];
     char version[NAME_BYTES_MAX + 1];
     uint64_t schema;          /* hash */
+    uint64_t number;          /* of the definition, among all that were taken; never 0 */
     struct bytes parameters;  /* checked; data NULL: it has none. Owned */
     struct bytes description; /* data NULL: it has none. Owned */
     uint64_t timeout_ms, ttl_ms;

@@ -63,6 +63,22 @@ struct bytes results_source(const struct task *task, const struct msg_tool_resul
     return writer_bytes(&writer);
 }
 
+/* One that says nothing of the cache yet, which is all that are kept: its pairs, and one more. */
+static bool label_bare(struct bytes source, const char *cache, struct writer *writer)
+{
+    uint64_t members = values_count(source);
+    struct cursor cursor = cursor_over(source);
+    if (cache == NULL || value_find(source, "cache").data != NULL)
+        return false;
+    (void)cursor_next(&cursor); /* its head */
+    writer_map(writer, (size_t)members / 2 + 1);
+    if (cursor_left(&cursor) > 0)
+        writer_raw(writer, (struct bytes){cursor.at, cursor_left(&cursor)});
+    writer_cstr(writer, "cache");
+    writer_cstr(writer, cache);
+    return true;
+}
+
 struct bytes results_label(struct bytes sources, const char *cache, char *out)
 {
     struct writer writer;
@@ -72,6 +88,8 @@ struct bytes results_label(struct bytes sources, const char *cache, char *out)
     writer_array(&writer, values.left);
     while (values_next(&values, &element)) {
         struct msg_source source;
+        if (label_bare(element, cache, &writer))
+            continue;
         enum status status = message_decode(MSG_SOURCE, element, &source);
         assert(status == STATUS_OK); /* ours, or looked at by results_read() */
         source.cache = bytes_of(cache);

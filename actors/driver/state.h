@@ -12,6 +12,7 @@
 #include "actors/driver/planner_model.h"
 #include "actors/driver/planner_template.h"
 #include "actors/driver/registry.h"
+#include "actors/driver/settled.h"
 #include "actors/runtime/actor.h"
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/settings.h"
@@ -159,6 +160,7 @@ struct driver {
 
     struct owners *owners;
     struct registry *registry;
+    struct settled *settled;
     int64_t directory_at; /* when to ask for it; INT64_MAX: not wanted */
     int64_t directory_last_at;
     bool directory_open;

@@ -143,18 +143,34 @@ static bool keep_canonical(struct driver *self, struct task *task, struct bytes 
     return true;
 }
 
+/* Arguments as they were sent in canonical form, held to the schema; both are lately known of most.
+ *
+ * ret      valid until the next call; of use on OK only
+ * returns  OK; else what is wrong with them, and fault says where */
+static enum status settle_arguments(struct driver *self, const struct tool *tool, struct bytes sent,
+                                    struct fault *fault, struct bytes *ret)
+{
+    struct writer writer;
+    *ret = settled_find(self->settled, tool->number, sent);
+    if (ret->data != NULL)
+        return STATUS_OK;
+    writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
+    enum status status = canonical_arguments(sent, tool->parameters, &writer, fault);
+    *ret = writer_bytes(&writer);
+    if (status == STATUS_OK && tool->parameters.data != NULL)
+        status = schema_validate(*ret, tool->parameters, fault);
+    if (status == STATUS_OK)
+        settled_put(self->settled, tool->number, sent, *ret);
+    return status;
+}
+
 /* returns  false: the task has failed */
 static bool key_of_arguments(struct driver *self, struct context *context, struct task *task)
 {
     struct fault fault;
-    struct writer writer;
-    struct bytes input = {task->input, task->input_size};
-    struct bytes sent = value_find(input, "arguments");
-    writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
-    enum status status = canonical_arguments(sent, task->tool.parameters, &writer, &fault);
-    struct bytes canonical = writer_bytes(&writer);
-    if (status == STATUS_OK && task->tool.parameters.data != NULL)
-        status = schema_validate(canonical, task->tool.parameters, &fault);
+    struct bytes input = {task->input, task->input_size}, canonical;
+    enum status status =
+        settle_arguments(self, &task->tool, value_find(input, "arguments"), &fault, &canonical);
     if (status != STATUS_OK) {
         fail_arguments(self, context, task, fault.path, fault.reason);
         return false;
