@@ -46,6 +46,12 @@ struct fact {
     enum status refused;
 };
 
+/* A turn reads the clock once. */
+static int64_t time_of(const struct fact *self)
+{
+    return self->working ? self->now_at : transport_now_at();
+}
+
 static void copy_text(struct bytes from, char *to, size_t size)
 {
     size_t length = from.size < size ? from.size : size - 1;
@@ -101,7 +107,7 @@ static void on_answer(void *context, uint64_t tag, const struct header *header, 
                                .retry_after_ms = header->retry_after_ms,
                                .queue_us = header->queue_us,
                                .service_us = header->service_us,
-                               .total_us = transport_now_at() - call->submitted_at,
+                               .total_us = self->now_at - call->submitted_at,
                                .local = !came,
                                .instance = header->instance,
                                .body = body};
@@ -340,9 +346,9 @@ enum status fact_submit(struct fact *self, const struct fact_request *request, f
         .idempotency_key = request->idempotency_key,
         .trace = request->trace,
         .extension = write_user(request->user.data != NULL ? request->user : user, extension)};
-    uint64_t number = calls_take(&self->calls, done, context, transport_now_at());
+    int64_t now_at = time_of(self);
+    uint64_t number = calls_take(&self->calls, done, context, now_at);
     calls_find(&self->calls, number)->partial = request->partial;
-    int64_t now_at = transport_now_at();
     status = session_ask(self->session, &header, request->body,
                          now_at + request->timeout_ms * US_PER_MS, number, now_at);
     if (status != STATUS_OK) {
@@ -363,7 +369,7 @@ bool fact_cancel(struct fact *self, uint64_t number)
     struct fact_reply reply = {.call = number,
                                .status = STATUS_CANCELLED,
                                .executed = EXECUTED_MAYBE,
-                               .total_us = transport_now_at() - call->submitted_at,
+                               .total_us = time_of(self) - call->submitted_at,
                                .local = true};
     endings_push(&self->cancelled, ending_new(call, &reply));
     calls_free(&self->calls, call);
