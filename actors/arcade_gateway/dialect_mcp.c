@@ -219,8 +219,6 @@ static bool is_unknown_here(const struct dialogue *self, const struct http_respo
         return true;
     if (came->status != 400 && came->status != 404 && came->status != 405)
         return false;
-    if (server->era == MCP_ERA_SESSION && came->status == 404)
-        return true;
     if (is_error && answer->code == MCP_HEADER_MISMATCH)
         return server->era == MCP_ERA_SESSION;
     return !is_error ||
@@ -302,7 +300,6 @@ static enum dialogue_next on_ping(struct dialogue *self, const struct http_respo
     struct mcp_talk *talk = self->state;
     if (talk->answer.kind == MCP_RESULT)
         return DIALOGUE_DONE;
-    talk->has_met = true;
     if (talk->answer.kind == MCP_ERROR && !is_about_now(came) && !is_unknown_here(self, came))
         return DIALOGUE_DONE;
     return take_refusal(self, came, ret);

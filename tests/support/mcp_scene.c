@@ -91,17 +91,17 @@ void mcp_scene_respond(const struct turn *turn, struct http_response *ret)
         ret->headers[ret->header_count++] = (struct http_header){"mcp-session-id", turn->session};
 }
 
-/* A body in pieces of 7 bytes, each exactly so long, but for the last, which comes with the end.
+/* A body in pieces, each exactly so long, but for the last, which comes with the end.
  *
  * returns  true: it was enough, and ret_next is what comes of it */
 static bool feed(struct http_response *came, const char *body, enum dialogue_next *ret_next)
 {
-    size_t size = strlen(body), at = 0;
+    size_t size = strlen(body), at = 0, length = size < 65536 ? 7 : 4093;
     bool is_enough = false;
-    for (; size - at > 7 && !is_enough; at += 7) {
-        char *exact = malloc(7);
-        memcpy(exact, body + at, 7);
-        came->body = (struct bytes){exact, 7};
+    for (; size - at > length && !is_enough; at += length) {
+        char *exact = malloc(length);
+        memcpy(exact, body + at, length);
+        came->body = (struct bytes){exact, length};
         is_enough = dialect_mcp.piece(&dialogue, came, ret_next);
         free(exact);
     }
@@ -121,6 +121,7 @@ enum dialogue_next mcp_scene_play(const struct turn *turn, struct exchange *exch
     ck_assert_int_eq(http->method, HTTP_POST);
     ck_assert_str_eq(http->url, remote.url);
     ck_assert(http->streams);
+    ck_assert_uint_eq(http->body_max, MCP_STREAM_BYTES_MAX);
     check_headers(http, "Accept: application/json, text/event-stream");
     if (turn->headers != NULL)
         check_headers(http, turn->headers);

@@ -121,6 +121,7 @@ static const struct {
     {TURN("x", 403, NULL), STATUS_FORBIDDEN, "FORBIDDEN"},
     {TURN("x", 429, NULL), STATUS_RATE_LIMITED, "RATE_LIMITED"},
     {TURN("x", 503, "<html>"), STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {TURN("x", 500, NULL), STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
     {TURN("x", 0, NULL, .end = HTTP_NO_CONNECTION, .is_unsent = true), STATUS_CIRCUIT_OPEN,
      "UNAVAILABLE"},
     {TURN("x", 0, NULL, .end = HTTP_TLS, .is_unsent = true), STATUS_CIRCUIT_OPEN, "UNAVAILABLE"},
@@ -185,12 +186,12 @@ START_TEST(a_session_that_is_lost_is_opened_anew_once)
 {
     const struct turn turns[] = {
         TURN("tools/call", 404, ERROR("-32600", "Session not found"),
-             .headers = "Mcp-Session-Id: s-1"),
+             .headers = "Mcp-Session-Id: session-1"),
         TURN("initialize", 200, INITIALIZED, .session = "s-2"),
         TURN("notifications/initialized", 202, NULL, .headers = "Mcp-Session-Id: s-2"),
         TURN("tools/call", 200, FOUND, .headers = "Mcp-Session-Id: s-2"),
         {0}};
-    mcp_scene_meet_session("s-1");
+    mcp_scene_meet_session("session-1");
     mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
     ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_DONE);
     const struct turn again[] = {TURN("tools/call", 404, NULL),
@@ -201,6 +202,27 @@ START_TEST(a_session_that_is_lost_is_opened_anew_once)
     mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
     ck_assert_int_eq(mcp_scene_run(again), DIALOGUE_FAILED);
     mcp_scene_check_failure(STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST", "404");
+}
+END_TEST
+
+START_TEST(what_is_not_acknowledged_is_no_session)
+{
+    const struct turn refused[] = {TURN("server/discover", 400, NULL),
+                                   TURN("initialize", 200, INITIALIZED, .session = "s-1"),
+                                   TURN("notifications/initialized", 400, NULL),
+                                   {0}};
+    const struct turn lost[] = {refused[0],
+                                refused[1],
+                                TURN("notifications/initialized", 202, NULL, .end = HTTP_LOST),
+                                {0}};
+    mcp_scene_begin(DIALOGUE_LIST, NULL, NULL);
+    ck_assert_int_eq(mcp_scene_run(refused), DIALOGUE_FAILED);
+    mcp_scene_check_failure(STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST", "400");
+    mcp_scene_begin(DIALOGUE_LIST, NULL, NULL);
+    ck_assert_int_eq(mcp_scene_run(lost), DIALOGUE_FAILED);
+    mcp_scene_check_failure(STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE", "Docs");
+    ck_assert(!server.is_open);
+    ck_assert_str_eq(server.session, "");
 }
 END_TEST
 
@@ -302,6 +324,58 @@ START_TEST(a_tool_that_is_gone_from_the_list_is_not_found)
 }
 END_TEST
 
+#define TWO_MARKS                                                                                  \
+    OK("{\"tools\":[{\"name\":\"search\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"    \
+       "\"q\":{\"type\":\"string\",\"x-mcp-header\":\"Q\"},\"n\":{\"type\":\"integer\","           \
+       "\"x-mcp-header\":\"N\"},\"r\":{\"type\":\"string\",\"x-mcp-header\":\"R\"}}}}]}")
+
+START_TEST(each_marked_argument_goes_with_the_call)
+{
+    const struct turn turns[] = {
+        TURN("tools/call", 200, FOUND, .headers = "Mcp-Param-Q: x\nMcp-Param-N: 7\nMcp-Param-R: y"),
+        {0}};
+    mcp_scene_meet_stateless(TWO_MARKS);
+    mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{\"q\": \"x\", \"n\": 7, \"r\": \"y\"}");
+    ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_DONE);
+}
+END_TEST
+
+START_TEST(marked_arguments_that_are_too_long_together_are_the_callers_fault)
+{
+    static char text[3 * MCP_HEADER_VALUE_BYTES_MAX];
+    const struct turn none[] = {{0}};
+    const struct turn turns[] = {TURN("tools/call", 200, FOUND), {0}};
+    mcp_scene_meet_stateless(TWO_MARKS);
+    for (int more = 0; more <= 1; more++) {
+        int size = (int)MCP_MARKS_BYTES_MAX / 2 - 13; /* a name, and both their ends */
+        snprintf(text, sizeof text, "{\"q\": \"%0*d\", \"r\": \"%0*d\"}", size, 0, size + more, 0);
+        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", text);
+        ck_assert_int_eq(mcp_scene_run(more == 0 ? turns : none),
+                         more == 0 ? DIALOGUE_DONE : DIALOGUE_FAILED);
+    }
+    mcp_scene_check_failure(STATUS_BAD_REQUEST, "BAD_ARGUMENTS", "Mcp-Param-R");
+}
+END_TEST
+
+START_TEST(what_may_be_repeated_is_said_of_each_exchange)
+{
+    struct exchange exchange;
+    mcp_scene_begin(DIALOGUE_LIST, NULL, NULL);
+    ck_assert_int_eq(dialect_mcp.begin(&dialogue, &exchange), DIALOGUE_EXCHANGE);
+    ck_assert(exchange.idempotent);
+    dialect_mcp.end(&dialogue);
+    for (int trusted = 0; trusted <= 1; trusted++) {
+        remote.is_trusted = trusted == 1;
+        server = (struct mcp_server){.era = MCP_ERA_UNKNOWN};
+        mcp_scene_meet_stateless(LISTED);
+        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+        ck_assert_int_eq(dialect_mcp.begin(&dialogue, &exchange), DIALOGUE_EXCHANGE);
+        ck_assert_int_eq(exchange.idempotent, trusted);
+        dialect_mcp.end(&dialogue);
+    }
+}
+END_TEST
+
 START_TEST(an_argument_that_fits_no_header_is_the_callers_fault)
 {
     static char text[MCP_HEADER_VALUE_BYTES_MAX + 16];
@@ -368,6 +442,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_version_that_is_not_taken_any_more_is_chosen_anew_once);
     tcase_add_test(tcase, marks_that_are_not_the_servers_any_more_are_read_again_once);
     tcase_add_test(tcase, a_tool_that_is_gone_from_the_list_is_not_found);
+    tcase_add_test(tcase, what_is_not_acknowledged_is_no_session);
+    tcase_add_test(tcase, each_marked_argument_goes_with_the_call);
+    tcase_add_test(tcase, marked_arguments_that_are_too_long_together_are_the_callers_fault);
+    tcase_add_test(tcase, what_may_be_repeated_is_said_of_each_exchange);
     tcase_add_test(tcase, an_argument_that_fits_no_header_is_the_callers_fault);
     tcase_add_test(tcase, the_key_goes_with_each_request_and_is_gone_afterwards);
     tcase_add_test(tcase, health_is_one_exchange_of_the_era);

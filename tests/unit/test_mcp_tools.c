@@ -79,6 +79,34 @@ START_TEST(a_result_is_data_or_says_whose_fault_it_is)
 }
 END_TEST
 
+static const struct {
+    unsigned http;
+    enum status status;
+    const char *code;
+} http_statuses[] = {
+    {300, STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST"},
+    {401, STATUS_APP_ERROR, "UPSTREAM_AUTH"},
+    {403, STATUS_FORBIDDEN, "FORBIDDEN"},
+    {418, STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST"},
+    {429, STATUS_RATE_LIMITED, "RATE_LIMITED"},
+    {500, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {503, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+};
+
+START_TEST(an_http_status_says_whose_fault_it_is_whatever_stands_below)
+{
+    const char *const bodies[] = {"", "<html>"};
+    mcp_scene_meet_stateless(LISTED);
+    for (size_t i = 0; i < 2; i++) {
+        const struct turn turns[] = {TURN("tools/call", http_statuses[_i].http, bodies[i]), {0}};
+        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+        ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_FAILED);
+        mcp_scene_check_failure(http_statuses[_i].status, http_statuses[_i].code, "Docs");
+    }
+    ck_assert_uint_eq(dialogue.failure.retry_after_ms, http_statuses[_i].http == 429 ? 1000 : 0);
+}
+END_TEST
+
 START_TEST(a_stream_is_done_with_its_answer_whatever_follows)
 {
     struct exchange exchange;
@@ -171,17 +199,25 @@ END_TEST
 START_TEST(an_answer_larger_than_a_mebibyte_is_refused)
 {
     static char body[HTTP_BODY_BYTES_MAX + 16];
-    memset(body, ' ', sizeof body - 1);
     mcp_scene_meet_stateless(LISTED);
+    memset(body, ' ', sizeof body - 1);
+    for (int more = 0; more <= 1; more++) {
+        size_t size = HTTP_BODY_BYTES_MAX + (size_t)more;
+        const char answer[] = "{\"jsonrpc\":\"2.0\",\"id\":$,\"result\":{}}";
+        memmove(body, answer, sizeof answer - 1);
+        body[size] = '\0';
+        const struct turn turns[] = {TURN("tools/call", 200, body), {0}};
+        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+        ck_assert_int_eq(mcp_scene_run(turns), more == 0 ? DIALOGUE_DONE : DIALOGUE_FAILED);
+        body[size] = ' ';
+    }
+    mcp_scene_check_failure(STATUS_APP_ERROR, "LIMIT", "1 MiB");
     for (size_t i = 0; i < 5; i++)
         body[i] = "data:"[i];
-    for (int is_stream = 0; is_stream <= 1; is_stream++) {
-        const struct turn turns[] = {TURN("tools/call", 200, body, .is_stream = is_stream == 1),
-                                     {0}};
-        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
-        ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_FAILED);
-        mcp_scene_check_failure(STATUS_APP_ERROR, "LIMIT", "1 MiB");
-    }
+    const struct turn event[] = {TURN("tools/call", 200, body, .is_stream = true), {0}};
+    mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+    ck_assert_int_eq(mcp_scene_run(event), DIALOGUE_FAILED);
+    mcp_scene_check_failure(STATUS_APP_ERROR, "LIMIT", "1 MiB");
 }
 END_TEST
 
@@ -238,6 +274,27 @@ START_TEST(a_list_that_does_not_end_leaves_what_was_known)
     ck_assert_int_eq(mcp_scene_run(none), DIALOGUE_FAILED);
     ck_assert_uint_eq(imports_count(imports), 1);
     ck_assert_ptr_nonnull(imports_find(imports, bytes_of("Docs_search")));
+}
+END_TEST
+
+START_TEST(a_list_larger_than_its_bound_is_refused)
+{
+    static char pages[10][HTTP_BODY_BYTES_MAX];
+    struct turn turns[11] = {{0}};
+    mcp_scene_meet_stateless(LISTED);
+    for (size_t i = 0; i < 9; i++) {
+        int used = snprintf(pages[i], sizeof pages[i],
+                            "{\"jsonrpc\":\"2.0\",\"id\":$,\"result\":{\"tools\":[],"
+                            "\"nextCursor\":\"%zu\",\"x\":\"",
+                            i);
+        memset(pages[i] + used, 'x', 1000000);
+        snprintf(pages[i] + used + 1000000, 10, "\"}}");
+        turns[i] = (struct turn)TURN("tools/list", 200, pages[i]);
+    }
+    mcp_scene_begin(DIALOGUE_LIST, NULL, NULL);
+    ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_FAILED);
+    mcp_scene_check_failure(STATUS_APP_ERROR, "LIMIT", "8 MiB");
+    ck_assert_uint_eq(imports_count(imports), 1);
 }
 END_TEST
 
@@ -305,9 +362,10 @@ START_TEST(a_tool_that_cannot_be_offered_leaves_the_others)
     mcp_scene_meet_stateless(
         OK("{\"tools\":[" SEARCH ",{\"name\":\"bad\",\"inputSchema\":{\"type\":"
            "\"object\",\"properties\":{\"a\":{\"type\":\"number\",\"x-mcp-header\":"
-           "\"A\"}}}},{\"name\":\"none\"},7,{\"inputSchema\":{}}]}"));
+           "\"A\"}}}},{\"name\":\"none\"},7,{\"inputSchema\":{}},{\"name\":\"far\",\"inputSchema\":"
+           "{\"properties\":{\"a\":{\"\\u0024ref\":\"http://x/\"}}}},{\"inputSchema\":{}}]}"));
     ck_assert_uint_eq(imports_count(imports), 1);
-    ck_assert_uint_eq(server.refused, 4);
+    ck_assert_uint_eq(server.refused, 6);
     ck_assert_ptr_nonnull(strstr(server.refusal, "no name"));
 }
 END_TEST
@@ -329,6 +387,8 @@ static void add_result_tests(TCase *tcase)
 {
     tcase_add_loop_test(tcase, a_result_is_data_or_says_whose_fault_it_is, 0,
                         sizeof results / sizeof results[0]);
+    tcase_add_loop_test(tcase, an_http_status_says_whose_fault_it_is_whatever_stands_below, 0,
+                        sizeof http_statuses / sizeof http_statuses[0]);
     tcase_add_test(tcase, a_stream_is_done_with_its_answer_whatever_follows);
     tcase_add_test(tcase, each_cut_of_a_stream_is_an_answer_that_is_lost);
     tcase_add_test(tcase, a_repeated_exchange_begins_from_the_start);
@@ -340,6 +400,7 @@ static void add_list_tests(TCase *tcase)
 {
     tcase_add_test(tcase, a_list_is_read_to_its_last_page);
     tcase_add_test(tcase, a_list_that_does_not_end_leaves_what_was_known);
+    tcase_add_test(tcase, a_list_larger_than_its_bound_is_refused);
     tcase_add_test(tcase, a_cursor_that_is_too_long_ends_the_list);
     tcase_add_test(tcase, a_list_is_fresh_for_as_long_as_its_server_says);
     tcase_add_test(tcase, what_a_tool_says_of_itself_counts_only_from_a_trusted_server);
