@@ -1,36 +1,10 @@
-/* mcp_message - see mcp_message.h. The parser behind json_text works by recursion, to a depth that
- * is far beyond ours: so depth is counted first, by a loop that knows only texts and brackets. */
+/* mcp_message - see mcp_message.h. */
 #include "actors/arcade_gateway/mcp_message.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-#include "actors/runtime/json_text.h"
+#include "actors/arcade_gateway/json_body.h"
 #include "protocol/limits.h"
-
-#define GROWTH_MAX 3u /* a byte of JSON is at most so many of MessagePack: 9 of "1.5," */
-#define GROWTH_BYTES 16u
-
-/* Containers inside each other; of what is no JSON some number that does no harm. */
-static bool is_too_deep(struct bytes text)
-{
-    size_t depth = 0;
-    bool is_text = false;
-    for (size_t i = 0; i < text.size; i++) {
-        char character = text.data[i];
-        if (is_text && character == '\\')
-            i++;
-        else if (character == '"')
-            is_text = !is_text;
-        else if (!is_text && (character == '{' || character == '['))
-            depth++;
-        else if (!is_text && (character == '}' || character == ']') && depth > 0)
-            depth--;
-        if (depth > MCP_NESTING_MAX)
-            return true;
-    }
-    return false;
-}
 
 /* An error may have no id, or null: its sender could not read ours. */
 static bool take_id(struct bytes whole, struct mcp_message *ret)
@@ -76,20 +50,13 @@ static const char *take_fields(struct bytes whole, struct mcp_message *ret)
 
 const char *mcp_message_read(struct bytes text, struct mcp_message *ret)
 {
-    struct writer writer;
-    struct json_fault fault;
+    struct json_body body;
     *ret = (struct mcp_message){.kind = MCP_NOTHING};
-    if (is_too_deep(text))
-        return "nested too deep";
-    size_t size = text.size * GROWTH_MAX + GROWTH_BYTES;
-    ret->memory = malloc(size);
-    assert(ret->memory != NULL);
-    writer_init(&writer, ret->memory, size);
-    const char *reason = "no JSON";
-    if (json_text_read(text, MCP_NESTING_MAX, &writer, &fault)) {
-        assert(!writer.full);
-        reason = take_fields(writer_bytes(&writer), ret);
-    }
+    const char *reason = json_body_read(text, MCP_NESTING_MAX, &body);
+    if (reason != NULL)
+        return reason;
+    ret->memory = body.memory;
+    reason = take_fields(body.value, ret);
     if (reason != NULL)
         mcp_message_fini(ret);
     return reason;

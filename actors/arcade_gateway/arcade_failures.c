@@ -1,0 +1,166 @@
+/* arcade_failures - see arcade_talk.h. The table of docs/gateway.md, "Arcade", as rows. What others
+ * wrote is for people only, and cut. */
+#include <stdio.h>
+#include <string.h>
+
+#include "actors/arcade_gateway/arcade_talk.h"
+#include "actors/arcade_gateway/repeat.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define RETRY_AFTER_MS 1000u /* where Arcade does not say */
+#define REASON_BYTES_MAX 400u
+#define MASK '*'
+
+/* Of a tool that ran, or was to run: HTTP 200 and no success. Any other kind is TOOL_FAILED. */
+static const struct {
+    const char *kind;
+    enum status status;
+    const char *code;
+} kinds[] = {
+    {"TOOL_REQUIREMENTS_NOT_MET", STATUS_FORBIDDEN, "AUTH_REQUIRED"},
+    {"CONTEXT_DENIED", STATUS_FORBIDDEN, "FORBIDDEN"},
+    {"TOOL_RUNTIME_BAD_INPUT_VALUE", STATUS_BAD_REQUEST, "BAD_ARGUMENTS"},
+    {"TOOL_RUNTIME_RETRY", STATUS_APP_ERROR, "UPSTREAM_RETRY"},
+    {"UPSTREAM_RUNTIME_RATE_LIMIT", STATUS_APP_ERROR, "UPSTREAM_RATE_LIMITED"},
+    {"UPSTREAM_RUNTIME_AUTH_ERROR", STATUS_APP_ERROR, "UPSTREAM_AUTH"},
+    {"UPSTREAM_RUNTIME_NOT_FOUND", STATUS_APP_ERROR, "UPSTREAM_NOT_FOUND"},
+    {"UPSTREAM_RUNTIME_BAD_REQUEST", STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST"},
+    {"UPSTREAM_RUNTIME_VALIDATION_ERROR", STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST"},
+    {"NETWORK_TRANSPORT_RUNTIME_TIMEOUT", STATUS_APP_ERROR, "UPSTREAM_TIMEOUT"},
+    {"NETWORK_TRANSPORT_RUNTIME_UNREACHABLE", STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {"UPSTREAM_RUNTIME_SERVER_ERROR", STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+};
+
+/* Of HTTP, of Arcade itself, when it is not repeated any more. The first row that fits. */
+static const struct {
+    unsigned from, to;
+    enum status status;
+    const char *code;
+} codes[] = {
+    {401, 401, STATUS_APP_ERROR, "UPSTREAM_AUTH"},
+    {403, 403, STATUS_FORBIDDEN, "FORBIDDEN"},
+    {404, 404, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND"}, /* of a call; see below */
+    {408, 408, STATUS_APP_ERROR, "UPSTREAM_TIMEOUT"},
+    {429, 429, STATUS_RATE_LIMITED, "RATE_LIMITED"},
+    {400, 499, STATUS_APP_ERROR, "UPSTREAM_BAD_REQUEST"},
+    {500, 599, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {0, 999, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE"},
+};
+
+/* Of an exchange that came to no answer, by whether Arcade may have seen it. */
+static const struct {
+    enum status sent, not_sent;
+    const char *code, *code_not_sent;
+} ends[] = {
+    [HTTP_NO_CONNECTION] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
+    [HTTP_TLS] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
+    [HTTP_LOST] = {STATUS_APP_ERROR, STATUS_CIRCUIT_OPEN, "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"},
+    [HTTP_LATE] = {STATUS_DEADLINE_RUNNING, STATUS_DEADLINE_QUEUED, "TIMEOUT", "TIMEOUT"},
+    [HTTP_TOO_LARGE] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "LIMIT", "LIMIT"},
+    [HTTP_MALFORMED] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE",
+                        "UPSTREAM_BAD_RESPONSE"},
+    [HTTP_DENIED] = {STATUS_FORBIDDEN, STATUS_FORBIDDEN, "FORBIDDEN", "FORBIDDEN"},
+};
+
+static void hide(char *text, const char *secret)
+{
+    size_t size = strlen(secret);
+    for (char *at = text; size > 0 && (at = strstr(at, secret)) != NULL; at += size)
+        memset(at, MASK, size);
+}
+
+void arcade_hide_secret(struct dialogue *self)
+{
+    hide(self->failure.message, self->remote->secret);
+    hide(self->failure.hint, self->remote->secret);
+}
+
+enum dialogue_next arcade_fail(struct dialogue *self, const char *code, const char *message)
+{
+    failure_set(&self->failure, STATUS_APP_ERROR, code, "Arcade: %s.", message);
+    return DIALOGUE_FAILED;
+}
+
+static void fail_status(struct dialogue *self, const struct http_response *came)
+{
+    const struct arcade_talk *talk = self->state;
+    bool is_call = talk->step == ARCADE_EXECUTE || talk->step == ARCADE_AUTHORIZE;
+    char message[REASON_BYTES_MAX];
+    size_t row = 0;
+    while (came->status < codes[row].from || came->status > codes[row].to)
+        row++;
+    bool is_elsewhere = came->status == 404 && !is_call;
+    if (!arcade_text(talk->came.value, "message", message, sizeof message))
+        (void)arcade_text(talk->came.value, "reason", message, sizeof message);
+    failure_set(&self->failure, is_elsewhere ? STATUS_APP_ERROR : codes[row].status,
+                is_elsewhere ? "UPSTREAM_NOT_FOUND" : codes[row].code, "Arcade: HTTP %u%s%s",
+                came->status, message[0] != '\0' ? ": " : "", message);
+    if (came->status == 429 && !repeat_after_ms(came, self->unix_ms, &self->failure.retry_after_ms))
+        self->failure.retry_after_ms = RETRY_AFTER_MS;
+}
+
+enum dialogue_next arcade_fail_http(struct dialogue *self, const struct http_response *came)
+{
+    if (came->end == HTTP_ANSWERED) {
+        fail_status(self, came);
+        return DIALOGUE_FAILED;
+    }
+    bool sent = came->sent;
+    failure_set(&self->failure, sent ? ends[came->end].sent : ends[came->end].not_sent,
+                sent ? ends[came->end].code : ends[came->end].code_not_sent, "Arcade: %s",
+                came->reason);
+    if (self->failure.status == STATUS_CIRCUIT_OPEN)
+        self->failure.retry_after_ms = RETRY_AFTER_MS;
+    return DIALOGUE_FAILED;
+}
+
+enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error)
+{
+    struct bytes kind = {0};
+    char message[REASON_BYTES_MAX], hint[sizeof self->failure.hint];
+    uint64_t after_ms = 0;
+    enum status status = STATUS_APP_ERROR;
+    const char *code = "TOOL_FAILED";
+    (void)value_text(value_find(error, "kind"), &kind);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (!bytes_are(kind, kinds[i].kind))
+            continue;
+        status = kinds[i].status;
+        code = kinds[i].code;
+    }
+    if (!arcade_text(error, "message", message, sizeof message))
+        snprintf(message, sizeof message, "The tool failed, and did not say why.");
+    failure_set(&self->failure, status, code, "%s", message);
+    if (arcade_text(error, "additional_prompt_content", hint, sizeof hint))
+        failure_hint(&self->failure, "%s", hint);
+    if (value_u64(value_find(error, "retry_after_ms"), &after_ms) && after_ms > 0)
+        self->failure.retry_after_ms = after_ms < UINT32_MAX ? (uint32_t)after_ms : UINT32_MAX;
+    if (self->failure.hint[0] == '\0' && self->failure.retry_after_ms > 0)
+        failure_hint(&self->failure, "Again in %u ms.", self->failure.retry_after_ms);
+    return DIALOGUE_FAILED;
+}
+
+/* The address has to come whole, or not at all. */
+enum dialogue_next arcade_fail_leave(struct dialogue *self)
+{
+    const struct arcade_talk *talk = self->state;
+    size_t size = strlen(talk->leave_url);
+    if (size == 0)
+        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
+                    "The user has to give this tool leave, and Arcade says not where.");
+    else if (size < sizeof self->failure.hint)
+        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
+                    "The user has to give this tool leave, at the address in hint "
+                    "(authorization %s).",
+                    talk->leave_id);
+    else
+        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
+                    "The user has to give this tool leave. The address is too long to stand here "
+                    "(authorization %s).",
+                    talk->leave_id);
+    if (size > 0 && size < sizeof self->failure.hint)
+        failure_hint(&self->failure, "%s", talk->leave_url);
+    else if (size > 0)
+        failure_hint(&self->failure, "Ask with STREAM: the address comes as a part.");
+    return DIALOGUE_FAILED;
+}

@@ -1,0 +1,89 @@
+/* arcade_talk - what the parts of the Arcade dialect share: the state of one dialogue.
+ *
+ * dialect_arcade.c decides what is asked next; arcade_ask.c writes it; arcade_tools.c makes tools
+ * of lists; arcade_failures.c says what went wrong. */
+#ifndef ACTORS_ARCADE_GATEWAY_ARCADE_TALK_H
+#define ACTORS_ARCADE_GATEWAY_ARCADE_TALK_H
+
+#include "actors/arcade_gateway/dialect_arcade.h"
+#include "actors/arcade_gateway/json_body.h"
+
+#define ARCADE_NESTING_MAX 32u         /* containers inside each other, in a response */
+#define ARCADE_DATA_NESTING_MAX 24u    /* containers of a result, which stands inside a reply's */
+#define ARCADE_PAGE_TOOLS 100u         /* asked for at once; the API gives no more */
+#define ARCADE_PAGES_MAX 100u          /* of one list, all toolkits together */
+#define ARCADE_LIST_BYTES_MAX 8388608u /* of its pages together, read */
+#define ARCADE_USER_BYTES_MAX (6u * NAME_BYTES_MAX + 2u) /* tenant and user, escaped, an end */
+#define ARCADE_ID_BYTES_MAX 256u                         /* of an authorization, with its end */
+#define ARCADE_SCOPES_BYTES_MAX 4096u                    /* of an authorization, as MessagePack */
+#define ARCADE_WAIT_S_MAX 59u                            /* a long poll; the API waits no longer */
+#define ARCADE_PAUSE_MS 1000u /* between polls that are answered at once */
+#define ARCADE_VERSION_UNKNOWN "0.0.0"
+
+enum arcade_step { ARCADE_AUTHORIZE, ARCADE_POLL, ARCADE_EXECUTE, ARCADE_LIST, ARCADE_HEALTH };
+
+struct arcade_talk {
+    enum arcade_step step; /* whose answer is awaited */
+
+    /* The request, as long as it is under way. */
+    char *body;
+    size_t body_size;
+    char url[HTTP_URL_BYTES_MAX];
+    char authorization[REMOTE_SECRET_BYTES_MAX + sizeof "Bearer "];
+
+    /* The call. */
+    char user[ARCADE_USER_BYTES_MAX];
+    bool may_repeat;         /* the tool may run twice */
+    unsigned repeats;        /* executions that it asked for itself */
+    struct failure at_first; /* why it is repeated: the answer, if there is no time for that */
+
+    /* The user's leave. */
+    bool has_waited; /* it was given in this dialogue */
+    int64_t polled_at;
+    char leave_url[HTTP_URL_BYTES_MAX], leave_id[ARCADE_ID_BYTES_MAX];
+    char scopes[ARCADE_SCOPES_BYTES_MAX];
+    struct bytes scopes_value; /* an array of texts, in scopes; data NULL: none are named */
+    char *partial;
+
+    /* The pages of a list. */
+    struct json_body *pages;
+    size_t page_count, page_bytes;
+    size_t toolkit_at; /* in the server's toolkits */
+    uint64_t offset;   /* of the next page, in its toolkit */
+
+    struct json_body came; /* the response that is looked at */
+};
+
+/* Write the request of a step.
+ *
+ * returns  EXCHANGE; FAILED: it cannot be said in JSON, or in an address */
+enum dialogue_next arcade_ask(struct dialogue *self, enum arcade_step step, struct exchange *ret);
+
+/* Keep the page that has come.
+ *
+ * returns  EXCHANGE: there is a further one; DONE: it was the last; FAILED */
+enum dialogue_next arcade_take_page(struct dialogue *self);
+
+/* Make Arcade's tools those of the pages. */
+void arcade_import(struct dialogue *self);
+
+void arcade_drop_pages(struct arcade_talk *self);
+
+/* The next toolkit of the setting, from at on; size 0: none. */
+struct bytes arcade_toolkit(const char *toolkits, size_t at);
+
+/* Why there is no result: what a response is not; its end or status; what the tool says; that the
+ * user has to give leave. */
+enum dialogue_next arcade_fail(struct dialogue *self, const char *code, const char *message);
+enum dialogue_next arcade_fail_http(struct dialogue *self, const struct http_response *came);
+enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error);
+enum dialogue_next arcade_fail_leave(struct dialogue *self);
+
+/* Every reason there is to fail passes here: our key is taken out of what others wrote. */
+void arcade_hide_secret(struct dialogue *self);
+
+/* A text of a map, cut at a bound between two characters; false: it is not there, or is empty, or
+ * has a 0 in it. Then out is empty. */
+bool arcade_text(struct bytes map, const char *key, char *out, size_t size);
+
+#endif

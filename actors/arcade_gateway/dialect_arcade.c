@@ -1,0 +1,308 @@
+/* dialect_arcade - see dialect_arcade.h. */
+#include "actors/arcade_gateway/dialect_arcade.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/arcade_gateway/arcade_talk.h"
+#include "actors/arcade_gateway/repeat.h"
+#include "protocol/limits.h"
+
+#define BACKOFF_MS 500u
+#define EARLIER_PERCENT_MAX 25u
+#define PARTIAL_BYTES_MAX                                                                          \
+    (HTTP_URL_BYTES_MAX + ARCADE_ID_BYTES_MAX + ARCADE_SCOPES_BYTES_MAX + 128u)
+#define NO_KEY_RETRY_MS 10000u
+
+static bool is_good(const struct http_response *came)
+{
+    return came->end == HTTP_ANSWERED && came->status >= 200 && came->status < 300;
+}
+
+/* An address that may be shown to a person to open. */
+static bool is_address(const char *text)
+{
+    if (strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0)
+        return false;
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
+            return false;
+    return true;
+}
+
+/* Texts only, and few enough to be kept. */
+static void take_scopes(struct arcade_talk *talk, struct bytes list)
+{
+    struct values values = values_over(list);
+    struct bytes value, text;
+    talk->scopes_value = (struct bytes){0};
+    if (value_kind(list) != KIND_ARRAY || list.size > sizeof talk->scopes)
+        return;
+    while (values_next(&values, &value))
+        if (!value_text(value, &text))
+            return;
+    memcpy(talk->scopes, list.data, list.size);
+    talk->scopes_value = (struct bytes){talk->scopes, list.size};
+}
+
+static void take_leave(struct arcade_talk *talk, struct bytes leave)
+{
+    struct bytes id = {0}, url = {0};
+    (void)value_text(value_find(leave, "id"), &id);
+    (void)value_text(value_find(leave, "url"), &url);
+    if (!arcade_text(leave, "id", talk->leave_id, sizeof talk->leave_id) ||
+        strlen(talk->leave_id) != id.size)
+        talk->leave_id[0] = '\0';
+    if (!arcade_text(leave, "url", talk->leave_url, sizeof talk->leave_url) ||
+        strlen(talk->leave_url) != url.size || !is_address(talk->leave_url))
+        talk->leave_url[0] = '\0';
+    take_scopes(talk, value_find(leave, "scopes"));
+}
+
+/* What the one who waits is told meanwhile: a map of code, url, authorization_id, scopes. */
+static void write_partial(struct dialogue *self)
+{
+    struct arcade_talk *talk = self->state;
+    struct writer writer;
+    free(talk->partial);
+    talk->partial = malloc(PARTIAL_BYTES_MAX);
+    assert(talk->partial != NULL);
+    writer_init(&writer, talk->partial, PARTIAL_BYTES_MAX);
+    writer_map(&writer, 4);
+    writer_cstr(&writer, "code");
+    writer_cstr(&writer, "AUTH_REQUIRED");
+    writer_cstr(&writer, "url");
+    writer_cstr(&writer, talk->leave_url);
+    writer_cstr(&writer, "authorization_id");
+    writer_cstr(&writer, talk->leave_id);
+    writer_cstr(&writer, "scopes");
+    if (talk->scopes_value.data != NULL)
+        writer_raw(&writer, talk->scopes_value);
+    else
+        writer_array(&writer, 0);
+    self->partial = writer_bytes(&writer);
+    assert(self->partial.data != NULL);
+}
+
+/* Ask again whether the user has decided, as long as there is time. */
+static enum dialogue_next poll(struct dialogue *self, struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    bool was_quick = talk->polled_at > 0 && self->now_at - talk->polled_at < US_PER_S;
+    uint32_t after_ms = was_quick ? ARCADE_PAUSE_MS : 0;
+    if (self->deadline_at - self->now_at < 2 * US_PER_S + after_ms * US_PER_MS)
+        return arcade_fail_leave(self);
+    talk->polled_at = self->now_at + after_ms * US_PER_MS;
+    enum dialogue_next next = arcade_ask(self, ARCADE_POLL, ret);
+    ret->after_ms = after_ms;
+    return next;
+}
+
+/* What is known of the user's leave, from whichever response. */
+static enum dialogue_next on_leave(struct dialogue *self, struct bytes leave, struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    struct bytes status = {0};
+    bool is_first = talk->step != ARCADE_POLL;
+    (void)value_text(value_find(leave, "status"), &status);
+    if (bytes_are(status, "completed") && talk->step != ARCADE_EXECUTE)
+        return arcade_ask(self, ARCADE_EXECUTE, ret);
+    if (bytes_are(status, "failed")) {
+        failure_set(&self->failure, STATUS_FORBIDDEN, "FORBIDDEN",
+                    "The user's leave for this tool was refused, or could not be had.");
+        return DIALOGUE_FAILED;
+    }
+    if (!bytes_are(status, "pending") && !bytes_are(status, "not_started") && is_first &&
+        talk->step != ARCADE_EXECUTE)
+        return arcade_fail(self, "UPSTREAM_BAD_RESPONSE", "an authorization of no known status");
+    if (is_first)
+        take_leave(talk, leave);
+    bool can_wait = talk->leave_url[0] != '\0' && talk->leave_id[0] != '\0';
+    if (!self->wants_partial || !can_wait || (is_first && talk->has_waited))
+        return arcade_fail_leave(self);
+    enum dialogue_next next = poll(self, ret);
+    if (is_first && next == DIALOGUE_EXCHANGE)
+        write_partial(self);
+    talk->has_waited = true;
+    return next;
+}
+
+static enum dialogue_next on_authorization(struct dialogue *self, const struct http_response *came,
+                                           struct exchange *ret)
+{
+    const struct arcade_talk *talk = self->state;
+    bool is_poll = talk->step == ARCADE_POLL;
+    if (is_poll && came->end == HTTP_LATE)
+        return arcade_fail_leave(self);
+    if (!is_good(came))
+        return arcade_fail_http(self, came);
+    return on_leave(self, talk->came.value, ret);
+}
+
+static enum dialogue_next write_data(struct dialogue *self, struct bytes value)
+{
+    if (value.data == NULL)
+        writer_nil(&self->data);
+    else if (!value_check(value, ARCADE_DATA_NESTING_MAX))
+        return arcade_fail(self, "LIMIT", "a result that is nested too deep");
+    else
+        writer_raw(&self->data, value);
+    return self->data.full ? arcade_fail(self, "LIMIT", "a result larger than 192 KiB")
+                           : DIALOGUE_DONE;
+}
+
+/* The tool itself wants to be asked again: as often as any exchange, if it may run twice. */
+static enum dialogue_next ask_again(struct dialogue *self, struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    uint32_t after_ms = self->failure.retry_after_ms;
+    if (!talk->may_repeat || talk->repeats == REPEATS_MAX || after_ms >= REPEAT_AFTER_MS_MAX)
+        return DIALOGUE_FAILED;
+    if (after_ms == 0)
+        after_ms = BACKOFF_MS << talk->repeats;
+    if (self->failure.retry_after_ms == 0)
+        after_ms -= after_ms * (uint32_t)(self->random % (EARLIER_PERCENT_MAX + 1)) / 100;
+    if (self->now_at + after_ms * US_PER_MS >= self->deadline_at)
+        return DIALOGUE_FAILED;
+    talk->at_first = self->failure;
+    self->failure = (struct failure){0};
+    talk->repeats++;
+    enum dialogue_next next = arcade_ask(self, ARCADE_EXECUTE, ret);
+    ret->is_repeat = true;
+    ret->after_ms = after_ms;
+    return next;
+}
+
+static bool is_for_again(struct bytes error)
+{
+    struct bytes kind;
+    bool can_retry = false;
+    return value_text(value_find(error, "kind"), &kind) && bytes_are(kind, "TOOL_RUNTIME_RETRY") &&
+           value_bool(value_find(error, "can_retry"), &can_retry) && can_retry;
+}
+
+static enum dialogue_next on_execute(struct dialogue *self, const struct http_response *came,
+                                     struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    struct bytes output = value_find(talk->came.value, "output");
+    struct bytes error = value_find(output, "error"), leave = value_find(output, "authorization");
+    bool success = false;
+    if (talk->repeats > 0 && came->end == HTTP_LATE && !came->sent) {
+        self->failure = talk->at_first;
+        return DIALOGUE_FAILED;
+    }
+    if (!is_good(came))
+        return arcade_fail_http(self, came);
+    if (!value_bool(value_find(talk->came.value, "success"), &success))
+        return arcade_fail(self, "UPSTREAM_BAD_RESPONSE",
+                           "an execution without success or failure");
+    if (value_kind(error) == KIND_MAP) {
+        (void)arcade_fail_tool(self, error);
+        return is_for_again(error) ? ask_again(self, ret) : DIALOGUE_FAILED;
+    }
+    if (!success && value_kind(leave) == KIND_MAP)
+        return on_leave(self, leave, ret);
+    if (!success)
+        return arcade_fail_tool(self, (struct bytes){0});
+    return write_data(self, value_find(output, "value"));
+}
+
+static enum dialogue_next on_list(struct dialogue *self, const struct http_response *came,
+                                  struct exchange *ret)
+{
+    if (!is_good(came))
+        return arcade_fail_http(self, came);
+    enum dialogue_next next = arcade_take_page(self);
+    if (next == DIALOGUE_EXCHANGE)
+        return arcade_ask(self, ARCADE_LIST, ret);
+    if (next == DIALOGUE_DONE)
+        arcade_import(self);
+    return next;
+}
+
+static enum dialogue_next on_health(struct dialogue *self, const struct http_response *came,
+                                    struct exchange *ret)
+{
+    const struct arcade_talk *talk = self->state;
+    bool is_healthy = false;
+    (void)ret;
+    if (!is_good(came))
+        return arcade_fail_http(self, came);
+    if (value_bool(value_find(talk->came.value, "healthy"), &is_healthy) && is_healthy)
+        return DIALOGUE_DONE;
+    return arcade_fail(self, "UPSTREAM_UNAVAILABLE", "it says that it is not healthy");
+}
+
+static enum dialogue_next (*const steps[])(struct dialogue *self, const struct http_response *came,
+                                           struct exchange *ret) = {
+    [ARCADE_AUTHORIZE] = on_authorization, [ARCADE_POLL] = on_authorization,
+    [ARCADE_EXECUTE] = on_execute,         [ARCADE_LIST] = on_list,
+    [ARCADE_HEALTH] = on_health,
+};
+
+static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    if (self->remote->secret[0] == '\0') {
+        failure_set(&self->failure, STATUS_CIRCUIT_OPEN, "UNAVAILABLE",
+                    "There is no key for Arcade.");
+        self->failure.retry_after_ms = NO_KEY_RETRY_MS;
+        return DIALOGUE_FAILED;
+    }
+    if (self->purpose != DIALOGUE_CALL)
+        return arcade_ask(self, self->purpose == DIALOGUE_LIST ? ARCADE_LIST : ARCADE_HEALTH, ret);
+    if (self->tool == NULL) {
+        failure_set(&self->failure, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND",
+                    "Arcade has no such tool, or not any more.");
+        return DIALOGUE_FAILED;
+    }
+    talk->may_repeat = self->tool->idempotent || self->tool->read_only;
+    if (self->tool->needs_authorization && self->user.size == 0) {
+        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
+                    "This tool works with a user's leave, and the request names no user.");
+        return DIALOGUE_FAILED;
+    }
+    return arcade_ask(self, self->tool->needs_authorization ? ARCADE_AUTHORIZE : ARCADE_EXECUTE,
+                      ret);
+}
+
+static enum dialogue_next take(struct dialogue *self, const struct http_response *came,
+                               struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    enum dialogue_next next;
+    self->partial = (struct bytes){0};
+    json_body_fini(&talk->came);
+    const char *reason = came->end == HTTP_ANSWERED
+                             ? json_body_read(came->body, ARCADE_NESTING_MAX, &talk->came)
+                             : NULL;
+    if (reason != NULL && is_good(came))
+        next = arcade_fail(self, "UPSTREAM_BAD_RESPONSE", reason);
+    else
+        next = steps[talk->step](self, came, ret);
+    if (next == DIALOGUE_FAILED)
+        arcade_hide_secret(self);
+    return next;
+}
+
+static void end(struct dialogue *self)
+{
+    struct arcade_talk *talk = self->state;
+    json_body_fini(&talk->came);
+    arcade_drop_pages(talk);
+    free(talk->body);
+    free(talk->partial);
+    sodium_memzero(talk->authorization, sizeof talk->authorization);
+}
+
+const struct dialect dialect_arcade = {
+    .name = "arcade",
+    .state_bytes = sizeof(struct arcade_talk),
+    .memory_bytes = sizeof(struct arcade_server),
+    .begin = begin,
+    .take = take,
+    .end = end,
+};
