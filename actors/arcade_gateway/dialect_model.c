@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "actors/arcade_gateway/model_api.h"
 #include "actors/arcade_gateway/repeat.h"
@@ -17,15 +18,21 @@
 #define PATH_BYTES_MAX 64u
 
 struct model_talk {
+    const struct model_api *api;
     char *body; /* JSON */
     size_t body_size;
     char url[REMOTE_URL_BYTES_MAX + PATH_BYTES_MAX];
     char key[REMOTE_SECRET_BYTES_MAX + 16]; /* with what goes before it */
 };
 
-static const struct model_api *api_of(const struct dialogue *self)
+/* The interface of this name; NULL: there is none. */
+static const struct model_api *find_api(const char *name, size_t size)
 {
-    return self->dialect == &dialect_openai ? &model_openai : &model_anthropic;
+    static const struct model_api *const all[] = {&model_anthropic, &model_openai};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strlen(all[i]->name) == size && strncasecmp(all[i]->name, name, size) == 0)
+            return all[i];
+    return NULL;
 }
 
 static enum dialogue_next fail(struct dialogue *self, enum status status, const char *code,
@@ -140,7 +147,7 @@ static void add_header(struct http_request *http, const char *name, const char *
 static enum dialogue_next ask(struct dialogue *self, const char *path, struct exchange *ret)
 {
     struct model_talk *talk = self->state;
-    const struct model_api *api = api_of(self);
+    const struct model_api *api = talk->api;
     bool has_body = talk->body != NULL;
     snprintf(talk->url, sizeof talk->url, "%s%s", self->remote->url, path);
     *ret = (struct exchange){.operation = has_body ? "turn" : "health", .idempotent = true};
@@ -168,7 +175,7 @@ static bool write_body(struct dialogue *self, const struct msg_model_turn *turn)
     char *memory = malloc(BODY_BYTES_MAX);
     assert(memory != NULL);
     writer_init(&writer, memory, BODY_BYTES_MAX);
-    api_of(self)->write(turn, &writer);
+    talk->api->write(turn, &writer);
     FILE *text = open_memstream(&talk->body, &talk->body_size);
     assert(text != NULL);
     bool is_said = !writer.full && json_text_write(writer_bytes(&writer), text);
@@ -181,16 +188,24 @@ static bool write_body(struct dialogue *self, const struct msg_model_turn *turn)
 static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
 {
     struct msg_model_turn turn;
+    struct model_talk *talk = self->state;
+    const char *name = self->remote->name;
     if (self->purpose == DIALOGUE_LIST)
         return DIALOGUE_DONE; /* it has no tools */
-    if (self->purpose == DIALOGUE_HEALTH)
+    if (self->purpose == DIALOGUE_HEALTH) {
+        talk->api = find_api(name, strlen(name));
+        assert(talk->api != NULL); /* the settings have no other */
         return ask(self, "/v1/models", ret);
+    }
     if (message_decode(MSG_MODEL_TURN, self->arguments, &turn) != STATUS_OK)
         return fail(self, STATUS_BAD_REQUEST, "BAD_ARGUMENTS", "what is to be asked is no turn");
+    talk->api = find_api(turn.provider.data, turn.provider.size);
+    if (talk->api == NULL)
+        return fail(self, STATUS_BAD_REQUEST, "BAD_ARGUMENTS", "no provider that is known");
     if (!write_body(self, &turn))
         return fail(self, STATUS_BAD_REQUEST, "BAD_ARGUMENTS",
                     "a turn that is too large, or that JSON cannot say");
-    return ask(self, api_of(self)->path, ret);
+    return ask(self, talk->api->path, ret);
 }
 
 /* --- hearing --- */
@@ -221,12 +236,13 @@ static enum dialogue_next give(struct dialogue *self, struct model_said *said)
 static enum dialogue_next take_answer(struct dialogue *self, struct bytes body)
 {
     enum dialogue_next next;
+    const struct model_talk *talk = self->state;
     struct model_said *said = calloc(1, sizeof *said);
     char *calls = malloc(MODEL_CALLS_BYTES_MAX + 3u);
     assert(said != NULL);
     assert(calls != NULL);
     writer_init(&said->calls, calls + 3, MODEL_CALLS_BYTES_MAX);
-    api_of(self)->read(body, said);
+    talk->api->read(body, said);
     if (said->fault == NULL && said->end == NULL)
         said->fault = "it ended in a way that is not known";
     if (said->fault != NULL)
@@ -335,20 +351,8 @@ static void end(struct dialogue *self)
     secret_wipe(talk->key, sizeof talk->key);
 }
 
-const struct dialect dialect_anthropic = {.name = "anthropic",
-                                          .state_bytes = sizeof(struct model_talk),
-                                          .begin = begin,
-                                          .take = take,
-                                          .end = end};
-const struct dialect dialect_openai = {.name = "openai",
-                                       .state_bytes = sizeof(struct model_talk),
-                                       .begin = begin,
-                                       .take = take,
-                                       .end = end};
-
-const struct dialect *dialect_model_find(struct bytes provider)
-{
-    if (bytes_are(provider, dialect_anthropic.name))
-        return &dialect_anthropic;
-    return bytes_are(provider, dialect_openai.name) ? &dialect_openai : NULL;
-}
+const struct dialect dialect_model = {.name = "model",
+                                      .state_bytes = sizeof(struct model_talk),
+                                      .begin = begin,
+                                      .take = take,
+                                      .end = end};

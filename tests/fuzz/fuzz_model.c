@@ -12,13 +12,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static char arguments[1024], room[RESULT_BYTES_MAX];
 
-static struct bytes write_turn(void)
+static struct bytes write_turn(const char *provider)
 {
     char message[64];
     struct writer writer;
     struct bytes body;
     struct msg_model_message said = {.role = {"user", 4}, .text = {"q", 1}};
-    struct msg_model_turn turn = {.provider = {"x", 1}, .model = {"m", 1}, .max_tokens = 1};
+    struct msg_model_turn turn = {
+        .provider = bytes_of(provider), .model = {"m", 1}, .max_tokens = 1};
     writer_init(&writer, message, sizeof message);
     writer_array(&writer, 1);
     enum status status = message_write(MSG_MODEL_MESSAGE, &said, &writer);
@@ -70,11 +71,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     struct exchange exchange;
     if (size == 0)
         return 0;
-    const struct dialect *dialect = data[0] % 2 == 0 ? &dialect_anthropic : &dialect_openai;
+    const struct dialect *dialect = &dialect_model;
     struct dialogue dialogue = {.dialect = dialect,
                                 .state = calloc(1, dialect->state_bytes),
                                 .remote = &remote,
-                                .arguments = write_turn()};
+                                .arguments = write_turn(data[0] % 2 == 0 ? "anthropic" : "openai")};
     assert(dialogue.state != NULL);
     writer_init(&dialogue.data, room, sizeof room);
     enum dialogue_next next = dialect->begin(&dialogue, &exchange);
