@@ -2,8 +2,8 @@
  *
  * A dialogue has a purpose: run a tool, list the tools, ask for health. It takes one or more HTTP
  * exchanges, one after the other; a dialect says which comes next and what came of it all, and does
- * nothing else: no socket, no clock. Who has the dialogue (calls.h) sends, repeats what may be
- * repeated (repeat.h) before the dialect sees it, and keeps to deadline and bounds. */
+ * nothing else: no socket, no clock. Who has the dialogue (remote_calls.h) sends, repeats what may
+ * be repeated (repeat.h) before the dialect sees it, and keeps to deadline and bounds. */
 #ifndef ACTORS_ARCADE_GATEWAY_DIALOGUE_H
 #define ACTORS_ARCADE_GATEWAY_DIALOGUE_H
 

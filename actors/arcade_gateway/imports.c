@@ -28,6 +28,7 @@ struct imports {
     struct entry *list[REMOTE_TOOLS_MAX]; /* by name */
     size_t count, bytes, names_bytes;
     bool changed; /* since the list was begun */
+    uint64_t generation;
 };
 
 struct imports *imports_new(void)
@@ -124,6 +125,7 @@ bool imports_end(struct imports *self, const char *source)
     for (size_t i = self->count; i-- > 0;)
         if (is_of(self->list[i], source) && !self->list[i]->is_listed)
             take_out(self, i);
+    self->generation += self->changed;
     return self->changed;
 }
 
@@ -318,6 +320,19 @@ size_t imports_count(const struct imports *self)
 size_t imports_bytes(const struct imports *self)
 {
     return self->bytes;
+}
+
+uint64_t imports_generation(const struct imports *self)
+{
+    return self->generation;
+}
+
+size_t imports_count_of(const struct imports *self, const char *source)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++)
+        count += is_of(self->list[i], source);
+    return count;
 }
 
 const struct remote_tool *imports_at(const struct imports *self, size_t index)

@@ -58,6 +58,12 @@ size_t imports_count(const struct imports *self);
 size_t imports_bytes(const struct imports *self); /* of IMPORTS_BYTES_MAX */
 const struct remote_tool *imports_at(const struct imports *self, size_t index); /* by name */
 
+/* One up whenever what is offered has changed. */
+uint64_t imports_generation(const struct imports *self);
+
+/* How many of a source. */
+size_t imports_count_of(const struct imports *self, const char *source);
+
 /* Keep a tool that was found, though it may not be offered any more, until it is released. */
 void imports_hold(const struct remote_tool *tool);
 void imports_release(const struct remote_tool **tool);

@@ -321,6 +321,9 @@ static void sleep_until(struct process *self, int64_t until_at)
     inlets_add_descriptor(inlets, self->signal_fd);
     if (self->jobs != NULL)
         inlets_add_descriptor(inlets, jobs_fd(self->jobs));
+    int own = self->spec->descriptor != NULL ? self->spec->descriptor(self->actor.state) : -1;
+    if (own >= 0)
+        inlets_add_descriptor(inlets, own);
     inlets_add(inlets, &self->door);
     uplinks_watch(self, inlets);
     news_watch(self, inlets);

@@ -1,0 +1,399 @@
+/* http_transfer - see http_transfer.h. */
+#include "actors/arcade_gateway/http_transfer.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/limits.h"
+
+#define HEADER_LINE_BYTES_MAX 8192u
+
+/* Bytes, gathered. */
+
+static bool gather(struct gathered *self, const char *data, size_t size, size_t max)
+{
+    if (size > max - self->used)
+        return false;
+    if (self->used + size + 1 > self->size) {
+        size_t wanted = 2 * (self->used + size) + 512;
+        self->size = wanted < max + 1 ? wanted : max + 1;
+        self->data = realloc(self->data, self->size);
+        assert(self->data != NULL);
+    }
+    memcpy(self->data + self->used, data, size);
+    self->used += size;
+    return true;
+}
+
+void transfer_end(struct transfer *self, enum http_end end, const char *reason)
+{
+    if (self->is_broken)
+        return;
+    self->is_broken = true;
+    self->end = end;
+    (void)snprintf(self->reason, sizeof self->reason, "%s", reason);
+}
+
+/* What libcurl calls. */
+
+static size_t on_body(char *data, size_t one, size_t size, void *context)
+{
+    struct transfer *self = context;
+    assert(one == 1);
+    if (gather(&self->came, data, size, self->body_max)) {
+        self->has_piece |= self->streams;
+        return size;
+    }
+    if (!self->cuts) {
+        transfer_end(self, HTTP_TOO_LARGE, "the answer is larger than it may be");
+        return 0;
+    }
+    self->was_cut = true;
+    (void)gather(&self->came, data, self->body_max - self->came.used, self->body_max);
+    transfer_end(self, HTTP_ANSWERED, "");
+    return 0;
+}
+
+/* One line; a status line begins anew, as after 100 or in another hop. */
+static size_t on_header(char *data, size_t one, size_t size, void *context)
+{
+    struct transfer *self = context;
+    assert(one == 1);
+    if (size >= 5 && memcmp(data, "HTTP/", 5) == 0)
+        self->header_lines.used = 0;
+    if (gather(&self->header_lines, data, size, HTTP_HEADER_BYTES_MAX))
+        return size;
+    transfer_end(self, HTTP_TOO_LARGE, "the answer's headers are larger than they may be");
+    return 0;
+}
+
+/* The only way to a connection: so what is judged is where it leads, whatever its name. */
+static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer *self = context;
+    (void)purpose;
+    if (self->is_foreign && !address_is_allowed(&self->rules->allowed, &address->addr)) {
+        transfer_end(self, HTTP_DENIED, "its address is not one that may be reached");
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* Asking. */
+
+static bool is_plain(const char *text)
+{
+    return strpbrk(text, "\r\n") == NULL;
+}
+
+static bool add_header(struct transfer *self, const struct http_header *header, char *reason)
+{
+    char line[HEADER_LINE_BYTES_MAX];
+    bool is_empty = header->value[0] == '\0';
+    int size = is_empty ? snprintf(line, sizeof line, "%s;", header->name)
+                        : snprintf(line, sizeof line, "%s: %s", header->name, header->value);
+    if (header->name[0] == '\0' || !is_plain(header->name) || !is_plain(header->value) ||
+        strpbrk(header->name, " :;\t") != NULL || size < 0 || (size_t)size >= sizeof line) {
+        (void)snprintf(reason, HTTP_REASON_BYTES, "a header cannot be sent: %.64s", header->name);
+        explicit_bzero(line, sizeof line);
+        return false;
+    }
+    struct curl_slist *list = curl_slist_append(self->headers, line);
+    explicit_bzero(line, sizeof line); /* it may be a key */
+    assert(list != NULL);
+    self->headers = list;
+    return true;
+}
+
+static bool take_request(struct transfer *self, const struct http_request *request, char *reason)
+{
+    if (strlen(request->url) >= sizeof self->url || !is_plain(request->url)) {
+        (void)snprintf(reason, HTTP_REASON_BYTES, "its address is too long, or none");
+        return false;
+    }
+    memcpy(self->url, request->url, strlen(request->url) + 1);
+    for (size_t i = 0; i < request->header_count; i++)
+        if (!add_header(self, &request->headers[i], reason))
+            return false;
+    struct curl_slist *list = curl_slist_append(self->headers, "Expect:"); /* do not ask before */
+    assert(list != NULL);
+    self->headers = list;
+    if (request->body.data == NULL)
+        return true;
+    self->body = malloc(request->body.size + 1);
+    assert(self->body != NULL);
+    memcpy(self->body, request->body.data, request->body.size);
+    self->body_size = request->body.size;
+    return true;
+}
+
+struct transfer *transfer_new(const struct http_rules *rules, const struct http_request *request,
+                              int64_t now_at, char *reason)
+{
+    struct transfer *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    self->rules = rules;
+    self->method = request->method;
+    self->begun_at = now_at;
+    self->deadline_at = request->deadline_at;
+    self->body_max = request->body_max > 0 ? request->body_max : HTTP_BODY_BYTES_MAX;
+    self->is_foreign = request->is_foreign;
+    self->cuts = request->cuts;
+    self->streams = request->streams;
+    self->redirects_left = request->redirects_max;
+    self->easy = curl_easy_init();
+    assert(self->easy != NULL);
+    if (take_request(self, request, reason))
+        return self;
+    transfer_destroy(&self);
+    return NULL;
+}
+
+/* A key may be in its headers. */
+static void wipe_headers(struct curl_slist *list)
+{
+    for (struct curl_slist *at = list; at != NULL; at = at->next)
+        explicit_bzero(at->data, strlen(at->data));
+}
+
+void transfer_destroy(struct transfer **self_p)
+{
+    struct transfer *self = *self_p;
+    if (self == NULL)
+        return;
+    assert(!self->is_active);
+    curl_easy_cleanup(self->easy);
+    wipe_headers(self->headers);
+    curl_slist_free_all(self->headers);
+    free(self->body);
+    free(self->header_lines.data);
+    free(self->came.data);
+    free(self->split);
+    free(self);
+    *self_p = NULL;
+}
+
+static void set_method(struct transfer *self)
+{
+    CURL *easy = self->easy;
+    static const char *const names[] = {
+        [HTTP_GET] = "GET", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+    if (self->body != NULL || self->method == HTTP_POST) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)self->body_size);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, self->body != NULL ? self->body : "");
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, names[self->method]);
+}
+
+/* source: docs/gateway.md, "One call" */
+static void set_options(struct transfer *self, long left_ms)
+{
+    CURL *easy = self->easy;
+    const struct http_rules *rules = self->rules;
+    curl_easy_reset(easy);
+    curl_easy_setopt(easy, CURLOPT_URL, self->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_S);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_PROXY,
+                     rules->proxy); /* "": none, whatever the environment says */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, rules->user_agent);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->error);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, self);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, self);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, self);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, self);
+    if (rules->ca_file[0] != '\0')
+        curl_easy_setopt(easy, CURLOPT_CAINFO, rules->ca_file);
+    set_method(self);
+}
+
+bool transfer_prepare(struct transfer *self, int64_t now_at)
+{
+    struct url url;
+    const char *reason = "";
+    int64_t left_ms = (self->deadline_at - now_at) / US_PER_MS;
+    if (self->is_foreign && !url_is_allowed(self->url, &self->rules->ports, &url, &reason)) {
+        transfer_end(self, HTTP_DENIED, reason);
+        return false;
+    }
+    if (left_ms < 1) {
+        transfer_end(self, HTTP_LATE, "there was no time left");
+        return false;
+    }
+    self->header_lines.used = 0;
+    self->came.used = 0;
+    self->error[0] = '\0';
+    set_options(self, (long)left_ms);
+    return true;
+}
+
+/* Redirects. */
+
+static bool is_credential(const char *line)
+{
+    static const char *const names[] = {
+        "authorization:", "cookie:", "x-api-key:", "proxy-authorization:", "arcade-user-id:"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncasecmp(line, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void drop_credentials(struct transfer *self)
+{
+    struct curl_slist *kept = NULL;
+    for (const struct curl_slist *at = self->headers; at != NULL; at = at->next) {
+        struct curl_slist *list =
+            is_credential(at->data) ? kept : curl_slist_append(kept, at->data);
+        assert(list != NULL || kept == NULL);
+        kept = list;
+    }
+    wipe_headers(self->headers);
+    curl_slist_free_all(self->headers);
+    self->headers = kept;
+}
+
+/* 301, 302 and 303 are asked for with GET, as everybody does; 307 and 308 as before. */
+static void change_method(struct transfer *self, long status)
+{
+    if (status == 307 || status == 308)
+        return;
+    self->method = HTTP_GET;
+    free(self->body);
+    self->body = NULL;
+    self->body_size = 0;
+}
+
+/* True: there is another hop. False: there is none, or it must not be. */
+static bool follow(struct transfer *self, long status)
+{
+    char *location = NULL;
+    struct url before, after;
+    const char *reason = "it leads to no URL";
+    if (status < 301 || status > 308 || status == 304 || self->redirects_left == 0)
+        return false;
+    if (curl_easy_getinfo(self->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK ||
+        location == NULL)
+        return false;
+    if (strlen(location) >= sizeof self->url || !url_read(self->url, &before, &reason) ||
+        !url_read(location, &after, &reason) || (before.is_https && !after.is_https)) {
+        transfer_end(self, HTTP_DENIED, "it is redirected where it must not go");
+        return false;
+    }
+    memcpy(self->url, location, strlen(location) + 1);
+    self->redirects_left--;
+    if (!url_same_origin(&before, &after))
+        drop_credentials(self);
+    change_method(self, status);
+    return true;
+}
+
+/* Ends. */
+
+static bool was_sent(const struct transfer *self)
+{
+    long bytes = 0;
+    (void)curl_easy_getinfo(self->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    return bytes > 0;
+}
+
+static enum http_end end_of(const struct transfer *self, CURLcode result, int64_t now_at)
+{
+    switch (result) {
+    case CURLE_OK:
+        return HTTP_ANSWERED;
+    case CURLE_OPERATION_TIMEDOUT: /* of the connection, or of all */
+        return was_sent(self) || now_at + US_PER_MS >= self->deadline_at ? HTTP_LATE
+                                                                         : HTTP_NO_CONNECTION;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_USE_SSL_FAILED:
+        return HTTP_TLS;
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        return HTTP_MALFORMED;
+    default:
+        return was_sent(self) ? HTTP_LOST : HTTP_NO_CONNECTION;
+    }
+}
+
+bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!self->is_broken && result == CURLE_OK && follow(self, status))
+        return true;
+    if (!self->is_broken) {
+        self->end = end_of(self, result, now_at);
+        (void)snprintf(self->reason, sizeof self->reason, "%.200s",
+                       self->error[0] != '\0' ? self->error : curl_easy_strerror(result));
+    }
+    return false;
+}
+
+/* Split "Name: value" lines, in a copy: more may come. The status line is passed over. */
+static size_t split_headers(struct transfer *self, struct http_header *out)
+{
+    size_t count = 0, size = self->header_lines.used;
+    char *rest = NULL;
+    self->split = realloc(self->split, size + 1);
+    assert(self->split != NULL);
+    if (size > 0)
+        memcpy(self->split, self->header_lines.data, size);
+    self->split[size] = '\0';
+    for (char *line = strtok_r(self->split, "\r\n", &rest);
+         line != NULL && count < HTTP_HEADERS_MAX; line = strtok_r(NULL, "\r\n", &rest)) {
+        char *colon = strchr(line, ':');
+        if (colon == NULL || colon == line || strncmp(line, "HTTP/", 5) == 0)
+            continue;
+        *colon = '\0';
+        char *value = colon + 1 + strspn(colon + 1, " \t");
+        for (size_t end = strlen(value); end > 0 && strchr(" \t", value[end - 1]) != NULL; end--)
+            value[end - 1] = '\0';
+        out[count++] = (struct http_header){line, value};
+    }
+    return count;
+}
+
+void transfer_write_response(struct transfer *self, int64_t now_at, struct http_response *ret)
+{
+    long status = 0;
+    *ret = (struct http_response){.exchange = self->number,
+                                  .end = self->has_ended ? self->end : HTTP_ANSWERED,
+                                  .sent = was_sent(self),
+                                  .body = {self->came.data, self->came.used},
+                                  .was_cut = self->was_cut,
+                                  .taken_us = now_at - self->begun_at};
+    (void)curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+    ret->status = ret->end == HTTP_ANSWERED && status > 0 ? (unsigned)status : 0;
+    (void)snprintf(ret->url, sizeof ret->url, "%s", self->url);
+    (void)snprintf(ret->reason, sizeof ret->reason, "%s", self->reason);
+    ret->header_count = split_headers(self, ret->headers);
+}

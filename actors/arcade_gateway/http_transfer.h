@@ -1,0 +1,76 @@
+/* http_transfer - one exchange with libcurl: how it is asked, what it gathers, how it ended.
+ *
+ * For http_curl.c alone, which drives it. Follows redirects itself, each judged anew: a foreign one
+ * like a foreign address, no credentials to another origin, never from https to http. */
+#ifndef ACTORS_ARCADE_GATEWAY_HTTP_TRANSFER_H
+#define ACTORS_ARCADE_GATEWAY_HTTP_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "actors/arcade_gateway/address.h"
+#include "actors/arcade_gateway/http_curl.h"
+#include "actors/arcade_gateway/url.h"
+
+/* What all transfers of a connector share. */
+struct http_rules {
+    const char *ca_file, *proxy, *user_agent;
+    struct networks allowed;
+    struct ports ports;
+};
+
+/* Bytes that come, within a bound. */
+struct gathered {
+    char *data;
+    size_t used, size;
+};
+
+struct transfer {
+    uint64_t number;
+    const struct http_rules *rules;
+    CURL *easy;
+    struct transfer *next_heard; /* http_curl.c's */
+    bool is_heard, has_piece, has_ended;
+    bool is_active; /* its easy handle is in the multi handle */
+
+    /* What is asked. */
+    enum http_method method;
+    char url[HTTP_URL_BYTES_MAX];
+    struct curl_slist *headers;
+    char *body; /* owned; NULL: none */
+    size_t body_size, body_max;
+    int64_t begun_at, deadline_at;
+    bool is_foreign, cuts, streams;
+    unsigned redirects_left;
+
+    /* What came. */
+    struct gathered header_lines, came;
+    char *split;    /* the header lines, as names and values */
+    bool is_broken; /* ended by us; end says how */
+    enum http_end end;
+    bool was_cut;
+    char error[CURL_ERROR_SIZE];
+    char reason[HTTP_REASON_BYTES];
+};
+
+/* Copy a request; NULL: it cannot be sent, and reason (HTTP_REASON_BYTES) says why. */
+struct transfer *transfer_new(const struct http_rules *rules, const struct http_request *request,
+                              int64_t now_at, char *reason);
+void transfer_destroy(struct transfer **self_p); /* its easy handle is in no multi handle */
+
+/* Make its easy handle ready for the next hop.
+ *
+ * returns  false: it must not go there, and has ended as HTTP_DENIED */
+bool transfer_prepare(struct transfer *self, int64_t now_at);
+
+/* A hop is over.
+ *
+ * returns  true: another follows, after transfer_prepare(); false: it has ended */
+bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at);
+
+/* End it, whatever it does: its deadline. */
+void transfer_end(struct transfer *self, enum http_end end, const char *reason);
+
+/* What is known so far, or at the end. Borrows. */
+void transfer_write_response(struct transfer *self, int64_t now_at, struct http_response *ret);
+
+#endif

@@ -1,0 +1,172 @@
+/* sites - see sites.h. */
+#include "actors/arcade_gateway/sites.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actors/arcade_gateway/dialects.h"
+#include "actors/runtime/settings.h"
+
+#define SECTION "arcade_gateway"
+
+static bool refuse(char *reason, size_t size, const char *key, const char *text, const char *why)
+{
+    (void)snprintf(reason, size, SECTION ".%s: '%.100s' %s", key, text, why);
+    return false;
+}
+
+/* A key must not travel where others can read it: plain HTTP goes to this machine alone. */
+static bool is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        size_t size = strlen(hosts[i]);
+        if (strncmp(url, hosts[i], size) == 0 && strchr(":/", url[size]) != NULL)
+            return true; /* the end of the text counts as one of these */
+    }
+    return false;
+}
+
+static bool take_url(struct site *site, const char *key, const char *text, char *reason,
+                     size_t size)
+{
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '/')
+        length--;
+    if (length >= sizeof site->remote.url)
+        return refuse(reason, size, key, text, "is too long");
+    (void)snprintf(site->remote.url, sizeof site->remote.url, "%.*s", (int)length, text);
+    if (strchr(text, '@') != NULL)
+        return refuse(reason, size, key, "...", "has a user part: keys come from files");
+    if (strncmp(site->remote.url, "https://", 8) != 0 && !is_loopback(site->remote.url))
+        return refuse(reason, size, key, text, "is no https:// address (http:// only to loopback)");
+    return true;
+}
+
+static struct site *add(struct sites *self, const char *name, const struct dialect *dialect,
+                        struct imports *imports)
+{
+    assert(self->count < SITES_MAX);
+    struct site *site = &self->list[self->count++];
+    (void)snprintf(site->remote.name, sizeof site->remote.name, "%s", name);
+    site->dialect = dialect;
+    site->remote.imports = imports;
+    site->remote.memory = calloc(1, dialect->memory_bytes > 0 ? dialect->memory_bytes : 1);
+    assert(site->remote.memory != NULL);
+    site->list_at = INT64_MAX;
+    target_init(&site->target, &self->rule);
+    return site;
+}
+
+/* Whether a name stands in a list of names between blanks or commas. */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = strstr(list, name); at != NULL; at = strstr(at + 1, name))
+        if ((at == list || strchr(" ,", at[-1]) != NULL) && strchr(" ,", at[size]) != NULL)
+            return true;
+    return false;
+}
+
+/* A name of letters and digits, which becomes our tools' names' beginning, and is nobody's yet. */
+static bool check_name(struct sites *self, const char *text, char *source, char *reason,
+                       size_t size)
+{
+    if (strlen(text) >= REMOTE_SOURCE_BYTES_MAX || !isalpha((unsigned char)text[0]) ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") !=
+            strlen(text))
+        return refuse(reason, size, "mcp_servers", text, "is no name: letters and digits");
+    (void)snprintf(source, REMOTE_SOURCE_BYTES_MAX, "%s", text);
+    source[0] = (char)toupper((unsigned char)source[0]);
+    if (sites_find(self, source) != NULL)
+        return refuse(reason, size, "mcp_servers", text, "is there twice, or a name of ours");
+    return self->count < SITES_MAX || refuse(reason, size, "mcp_servers", text, "is one too many");
+}
+
+/* name=url; its key, if there is one, is in a file of its name. */
+static bool add_mcp_server(struct sites *self, const struct settings *settings,
+                           struct imports *imports, char *text, char *reason, size_t size)
+{
+    char source[REMOTE_SOURCE_BYTES_MAX];
+    const char *folder = settings_text(settings, SECTION, "mcp_key_dir");
+    char *url = strchr(text, '=');
+    if (url == NULL || url == text || url[1] == '\0')
+        return refuse(reason, size, "mcp_servers", text, "is not name=url");
+    *url++ = '\0';
+    if (!check_name(self, text, source, reason, size))
+        return false;
+    struct site *site = add(self, source, &dialect_mcp, imports);
+    site->remote.is_trusted = is_listed(settings_text(settings, SECTION, "mcp_trusted"), text);
+    site->offers_tools = true;
+    if (folder[0] != '\0' && (size_t)snprintf(site->secret.path, sizeof site->secret.path, "%s/%s",
+                                              folder, text) >= sizeof site->secret.path)
+        return refuse(reason, size, "mcp_key_dir", folder, "is too long");
+    return take_url(site, "mcp_servers", url, reason, size);
+}
+
+static bool add_mcp_servers(struct sites *self, const struct settings *settings,
+                            struct imports *imports, char *reason, size_t size)
+{
+    char *list = strdup(settings_text(settings, SECTION, "mcp_servers"));
+    char *rest = NULL;
+    bool good = true;
+    assert(list != NULL);
+    for (char *text = strtok_r(list, " ,", &rest); text != NULL && good;
+         text = strtok_r(NULL, " ,", &rest))
+        good = add_mcp_server(self, settings, imports, text, reason, size);
+    free(list);
+    return good;
+}
+
+static bool read_rule(struct sites *self, const struct settings *settings, char *reason,
+                      size_t size)
+{
+    enum breaker_profile profile;
+    const char *name = settings_text(settings, SECTION, "breaker");
+    uint64_t calls = settings_u64(settings, SECTION, "concurrency");
+    uint64_t rate = settings_u64(settings, SECTION, "rate_per_minute");
+    if (!breaker_profile_find(name, &profile))
+        return refuse(reason, size, "breaker", name,
+                      "is none of default, development, standard, production, high_traffic");
+    self->rule.breaker = breaker_rule(profile);
+    self->rule.rate = rate_of((uint32_t)rate, 60 * US_PER_S, (uint32_t)rate);
+    self->rule.calls_max = calls > 1 ? (uint32_t)(calls / 2) : 1;
+    return true;
+}
+
+bool sites_read(struct sites *self, const struct settings *settings, struct imports *imports,
+                char *reason, size_t reason_size)
+{
+    if (!read_rule(self, settings, reason, reason_size))
+        return false;
+    return add_mcp_servers(self, settings, imports, reason, reason_size);
+}
+
+void sites_fini(struct sites *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        struct remote *remote = &self->list[i].remote;
+        if (remote->forget != NULL)
+            remote->forget(remote->memory);
+        free(remote->memory);
+        secret_wipe(remote->secret, sizeof remote->secret);
+    }
+    self->count = 0;
+}
+
+struct site *sites_find(struct sites *self, const char *name)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (strcmp(self->list[i].remote.name, name) == 0)
+            return &self->list[i];
+    return NULL;
+}
+
+bool site_has_key(struct site *self, int64_t now_at)
+{
+    (void)secret_refresh(&self->secret, now_at, self->remote.secret, sizeof self->remote.secret);
+    return !self->needs_key || self->remote.secret[0] != '\0';
+}
