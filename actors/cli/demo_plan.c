@@ -180,6 +180,8 @@ void demo_command_of(const struct demo_process *process,
         add(ret, "--frontend", surroundings->endpoints.frontend);
         add(ret, "--backend", surroundings->endpoints.backend);
         add(ret, "--events", surroundings->endpoints.events);
+        if (surroundings->config == NULL) /* its partitions come together: ready in half a second */
+            add_setting(ret, "broker.view_hold_ms", "200ms");
     } else {
         add(ret, "--broker", surroundings->endpoints.backend);
     }
