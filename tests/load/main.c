@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "actors/client/transport.h"
 #include "protocol/message.h"
 #include "tests/load/bench_options.h"
 #include "tests/load/report.h"
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "fact-bench: %s\n", reason);
     if (read == OPTIONS_RUN) {
         prctl(PR_SET_TIMERSLACK, 1L); /* else what is due sleeps 50 us longer */
+        self->options.workload.fresh = (uint64_t)transport_now_at();
         workload_init(&self->workload, &self->options.workload);
         end = bench_run(self);
         workload_fini(&self->workload);

@@ -29,6 +29,7 @@ struct workload_config {
     enum workload_kind kind;
     uint32_t timeout_ms;
     uint64_t keys, seed;
+    uint64_t fresh; /* when it begins, microseconds: what no other run has asked */
     double theta;   /* see key_law */
     uint32_t size;  /* bytes of an echo's body, at least 16 */
     enum role role; /* of PLAIN, as the next three */
