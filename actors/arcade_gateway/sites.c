@@ -2,7 +2,6 @@
 #include "actors/arcade_gateway/sites.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,16 +70,22 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
-/* A name of letters and digits, which becomes our tools' names' beginning, and is nobody's yet. */
-static bool check_name(struct sites *self, const char *text, char *source, char *reason,
-                       size_t size)
+static bool is_name(const char *text)
 {
-    if (strlen(text) >= REMOTE_SOURCE_BYTES_MAX || !isalpha((unsigned char)text[0]) ||
-        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") !=
-            strlen(text))
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    size_t size = strlen(text);
+    return size > 0 && size < REMOTE_SOURCE_BYTES_MAX && strspn(text, letters) == size &&
+           strchr("0123456789", text[0]) == NULL;
+}
+
+/* A name becomes the beginning of our tools' names; it must be nobody's yet. */
+static bool take_name(struct sites *self, const char *text, char *source, char *reason, size_t size)
+{
+    if (!is_name(text))
         return refuse(reason, size, "mcp_servers", text, "is no name: letters and digits");
     (void)snprintf(source, REMOTE_SOURCE_BYTES_MAX, "%s", text);
-    source[0] = (char)toupper((unsigned char)source[0]);
+    if (source[0] >= 'a')
+        source[0] = (char)(source[0] - 'a' + 'A');
     if (sites_find(self, source) != NULL)
         return refuse(reason, size, "mcp_servers", text, "is there twice, or a name of ours");
     return self->count < SITES_MAX || refuse(reason, size, "mcp_servers", text, "is one too many");
@@ -96,7 +101,7 @@ static bool add_mcp_server(struct sites *self, const struct settings *settings,
     if (url == NULL || url == text || url[1] == '\0')
         return refuse(reason, size, "mcp_servers", text, "is not name=url");
     *url++ = '\0';
-    if (!check_name(self, text, source, reason, size))
+    if (!take_name(self, text, source, reason, size))
         return false;
     struct site *site = add(self, source, &dialect_mcp, imports);
     site->remote.is_trusted = is_listed(settings_text(settings, SECTION, "mcp_trusted"), text);
