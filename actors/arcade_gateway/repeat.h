@@ -9,10 +9,11 @@
 
 #include "actors/arcade_gateway/http.h"
 
-#define REPEATS_MAX 2u                 /* of one exchange */
-#define REPEAT_AFTER_MS_MAX 60000u     /* a longer wait is not waited for */
-#define REPEAT_BUDGET_PERMILLE 100u    /* of a target's exchanges */
-#define REPEAT_BUDGET_SAVED_MAX 10000u /* thousandths: what quiet times may save up */
+#define REPEATS_MAX 2u                  /* of one exchange */
+#define REPEAT_AFTER_MS_MAX 60000u      /* a longer wait is not waited for */
+#define REPEAT_BUDGET_PERMILLE 100u     /* of a target's exchanges */
+#define REPEAT_BUDGET_SAVED_FIRST 2000u /* thousandths: what a target begins with */
+#define REPEAT_BUDGET_SAVED_MAX 10000u  /* thousandths: what quiet times may save up */
 
 /* What a target may still spend, in thousandths of a repeat. */
 struct repeat_budget {

@@ -10,6 +10,7 @@ void target_init(struct target *self, const struct target_rule *rule)
     assert(rule->calls_max <= TARGET_TENANTS_MAX);
     memset(self, 0, sizeof *self);
     self->rule = rule;
+    self->repeats.saved = REPEAT_BUDGET_SAVED_FIRST;
     breaker_init(&self->breaker, rule->breaker);
 }
 
