@@ -145,7 +145,6 @@ static void note_conversation(struct context *context, const struct talk *talk)
 static void go_without(struct driver *self, struct context *context, struct task *task,
                        const struct result *failed)
 {
-    struct rounds *rounds = task->rounds;
     count(context, "failed");
     questions_keep_failure(self, task, failed);
     if (!self->model_fallback) {
@@ -153,8 +152,7 @@ static void go_without(struct driver *self, struct context *context, struct task
         return;
     }
     questions_drop(self, context, task);
-    driver_give(self, &rounds->talk.memory, MODEL_CONVERSATION_BYTES_MAX);
-    rounds->planner = PLANNER_TEMPLATE;
+    task->rounds->planner = PLANNER_TEMPLATE;
     task->degraded |= WITHOUT_MODEL;
     task_advance(self, context, task, OUTCOME_WITHOUT);
 }
@@ -172,10 +170,6 @@ static bool begin(struct driver *self, struct task *task)
 void turns_ask(struct driver *self, struct context *context, struct task *task)
 {
     struct talk *talk = &task->rounds->talk;
-    if (!task_has_time(context, task)) {
-        task_fail_late(self, context, task);
-        return;
-    }
     if (talk->memory == NULL && !begin(self, task)) {
         task_fail(self, context, task, STATUS_BUSY_FULL, NULL);
         return;

@@ -27,6 +27,7 @@ static const struct {
     {SCENE_WRITE, false, {"n"}},
 };
 #define TOOL_COUNT (sizeof tools / sizeof tools[0])
+_Static_assert(SCHEMA_FIRST + 2 == SCENE_ECHO_SCHEMA, "the third in the list");
 
 static const char *type_of(const char *property)
 {

@@ -12,7 +12,8 @@
 
 #define SCENE_PARTITIONS 3
 #define SCENE_ENTRIES_MAX 256
-#define SCENE_ECHO "Test_Echo"   /* {n = 7}: reads; its data is {n} */
+#define SCENE_ECHO "Test_Echo" /* {n = 7}: reads; its data is {n} */
+#define SCENE_ECHO_SCHEMA 1002u
 #define SCENE_WRITE "Test_Write" /* {n = 7}: writes, so it is never cached */
 
 extern const struct actor_spec driver_spec;

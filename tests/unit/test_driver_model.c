@@ -351,6 +351,82 @@ START_TEST(a_result_that_is_too_large_to_be_read_is_an_error)
 }
 END_TEST
 
+/* A map of maps, so deep. */
+static const char *deep(unsigned levels)
+{
+    static char json[1024];
+    json[0] = '\0';
+    for (unsigned i = 0; i < levels; i++)
+        strcat(json, "{\"n\":");
+    strcat(json, "1");
+    for (unsigned i = 0; i < levels; i++)
+        strcat(json, "}");
+    return json;
+}
+
+START_TEST(what_is_too_deep_to_be_read_is_an_error)
+{
+    char json[2048];
+    struct msg_tool_result result = {
+        .tool = bytes_of(SCENE_ECHO), .version = bytes_of("1.0.0"), .success = true};
+    (void)ask(QUESTION);
+    answer(CALLS_TURN(ECHO_CALL("a", "1")));
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    result.data = packed(deep(MODEL_NESTING_MAX + 1));
+    record_answer_message(scene.record, scene_open(ROLE_TOOL_EXECUTOR, SCENE_ECHO), MSG_TOOL_RESULT,
+                          &result);
+    scene_run();
+    assert_asked("{\"id\":\"a\",\"value\":{\"error\":{\"code\":\"TOO_LARGE\"");
+    snprintf(json, sizeof json,
+             "{\"end\":\"tools\",\"calls\":[{\"id\":\"b\",\"tool\":\"Test_Echo\","
+             "\"arguments\":%s}]}",
+             deep(MODEL_NESTING_MAX + 1));
+    go_on(json);
+    assert_asked("{\"id\":\"b\",\"value\":{\"error\":{\"code\":\"BAD_ARGUMENTS\"");
+    assert_asked("{\"id\":\"b\",\"tool\":\"Test_Echo\"}"); /* nor does it go back to it */
+}
+END_TEST
+
+START_TEST(what_is_always_too_large_does_not_keep_an_answer_from_being_kept)
+{
+    uint64_t id = ask(QUESTION);
+    answer(CALLS_TURN(ECHO_CALL("a", "1")));
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    answer_large(MODEL_RESULT_BYTES_MAX);
+    scene_run();
+    go_on(CALLS_TURN(ECHO_CALL("b", "2")));
+    go_on(TEXT_TURN("Two."));
+    assert_text(id, "Two.");
+    assert_cache(ask(QUESTION), "hit");
+}
+END_TEST
+
+START_TEST(as_many_questions_as_it_takes_have_room_for_all_their_calls)
+{
+    static const char *const flags[] = {"driver.planner=model", "driver.model=test-1",
+                                        "driver.concurrency=20", NULL};
+    char json[1024], call[128], question[32];
+    restart(flags);
+    for (int i = 0; i < 20; i++) {
+        snprintf(question, sizeof question, "Question %d?", i);
+        (void)scene_ask(question, FLAG_NO_CACHE);
+        strcpy(json, "{\"end\":\"tools\",\"calls\":[");
+        for (unsigned k = 0; k < MODEL_CALLS_RUN_MAX; k++) {
+            snprintf(call, sizeof call,
+                     "%s{\"id\":\"a\",\"tool\":\"Test_Echo\",\"arguments\":{\"n\":%u}}",
+                     k > 0 ? "," : "", k);
+            strcat(json, call);
+        }
+        strcat(json, "]}");
+        answer(json);
+    }
+    ck_assert_uint_eq(scene.record->reply_count, 0);
+    ck_assert_uint_eq(scene.executed, 0);
+    scene_run();
+    ck_assert_uint_eq(scene.executed, 20 * MODEL_CALLS_RUN_MAX);
+}
+END_TEST
+
 START_TEST(a_full_conversation_takes_errors_in_place_of_results)
 {
     uint64_t id = scene_ask(QUESTION, FLAG_NO_CACHE);
@@ -590,17 +666,61 @@ START_TEST(a_key_stands_on_case_model_and_tools)
 }
 END_TEST
 
+/* From now on the executor has Test_Echo alone. */
+static void serve_less(void)
+{
+    char room[512];
+    struct writer writer;
+    struct msg_directory_method echo = {.role = ROLE_TOOL_EXECUTOR,
+                                        .name = bytes_of(SCENE_ECHO),
+                                        .version = bytes_of("1.0.0"),
+                                        .schema = SCENE_ECHO_SCHEMA,
+                                        .workers = 1,
+                                        .instance = bytes_of("executor-1")};
+    writer_init(&writer, room, sizeof room);
+    writer_array(&writer, 1);
+    ck_assert_int_eq(message_write(MSG_DIRECTORY_METHOD, &echo, &writer), STATUS_OK);
+    struct msg_directory directory = {
+        .instance = bytes_of("b1"), .methods = writer_bytes(&writer), .workers = {"\x90", 1}};
+    record_gap(scene.record);
+    scene_pass(300 * US_PER_MS);
+    record_answer_message(scene.record, scene_open(ROLE_BROKER, "directory"), MSG_DIRECTORY,
+                          &directory);
+}
+
+START_TEST(an_answer_by_other_tools_than_those_of_its_key_is_not_kept)
+{
+    uint64_t id = ask(QUESTION);
+    go_on(CALLS_TURN(ECHO_CALL("a", "1")));
+    serve_less();
+    go_on(TEXT_TURN("One."));
+    assert_text(id, "One.");
+    ck_assert_uint_eq(scene.stored, 1); /* the call's */
+    ck_assert_uint_eq(scene.handed_back, 1);
+    (void)ask(QUESTION);
+    (void)turn();
+    ck_assert_ptr_null(strstr(asked, "SQL_GetSchema"));
+}
+END_TEST
+
 START_TEST(a_model_that_is_told_which_may_write_and_writes_once_for_each_call)
 {
     static const char *const flags[] = {"driver.planner=model", "driver.model=test-1",
                                         "driver.model_tools=Test_Write, SQL_*",
                                         "driver.model_first_tool=Test_Write", NULL};
-    char body[256], first[2][IDEMPOTENCY_KEY_BYTES];
+    static const char *const turns[] = {
+        CALLS_TURN("{\"id\":\"a\",\"tool\":\"Test_Write\",\"arguments\":{}},"
+                   "{\"id\":\"b\",\"tool\":\"Test_Write\",\"arguments\":{}}"),
+        CALLS_TURN("{\"id\":\"a\",\"tool\":\"Test_Write\",\"arguments\":{}},"
+                   "{\"id\":\"b\",\"tool\":\"Test_Write\",\"arguments\":{}}"),
+        CALLS_TURN("{\"id\":\"a\",\"tool\":\"Test_Write\",\"arguments\":{\"n\":8}},"
+                   "{\"id\":\"b\",\"tool\":\"Test_Write\",\"arguments\":{}}")};
+    char body[256], first[3][IDEMPOTENCY_KEY_BYTES];
     struct bytes encoded;
     struct msg_query query = {.question = bytes_of(QUESTION)};
     restart(flags);
     ck_assert_int_eq(message_encode(MSG_QUERY, &query, body, sizeof body, &encoded), STATUS_OK);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct header header = {.class = CLASS_CRITICAL,
                                 .method = bytes_of("query"),
                                 .tenant = bytes_of("acme"),
@@ -609,8 +729,7 @@ START_TEST(a_model_that_is_told_which_may_write_and_writes_once_for_each_call)
         scene_run();
         assert_asked("\"choice\":\"Test_Write\"");
         ck_assert_ptr_null(strstr(asked, SCENE_ECHO));
-        answer(CALLS_TURN("{\"id\":\"a\",\"tool\":\"Test_Write\",\"arguments\":{}},"
-                          "{\"id\":\"b\",\"tool\":\"Test_Write\",\"arguments\":{}}"));
+        answer(turns[i]);
         struct recorded_ask *write = scene_open(ROLE_TOOL_EXECUTOR, SCENE_WRITE);
         ck_assert(!bytes_equal(write[0].ask.idempotency_key, write[1].ask.idempotency_key));
         memcpy(first[i], write->ask.idempotency_key.data, IDEMPOTENCY_KEY_BYTES);
@@ -620,8 +739,38 @@ START_TEST(a_model_that_is_told_which_may_write_and_writes_once_for_each_call)
         go_on(TEXT_TURN("Written."));
     }
     ck_assert_mem_eq(first[0], first[1], IDEMPOTENCY_KEY_BYTES);
+    ck_assert_mem_ne(first[0], first[2], IDEMPOTENCY_KEY_BYTES); /* it writes something else */
     ck_assert_uint_eq(scene.stored, 0);
     assert_quiet();
+}
+END_TEST
+
+START_TEST(without_any_tools_it_is_asked_all_the_same)
+{
+    struct msg_directory none = {
+        .instance = bytes_of("b1"), .methods = {"\x90", 1}, .workers = {"\x90", 1}};
+    scene_start_anew();
+    uint64_t id = scene_ask(QUESTION, 0);
+    record_step(scene.record, 0);
+    record_answer_message(scene.record, scene_open(ROLE_BROKER, "directory"), MSG_DIRECTORY, &none);
+    scene_run();
+    assert_asked("\"tools\":[]");
+    go_on(TEXT_TURN("Nothing is here."));
+    assert_text(id, "Nothing is here.");
+}
+END_TEST
+
+START_TEST(what_its_turns_took_is_part_of_what_an_answer_costs)
+{
+    struct msg_cache_set set = {.cost_us = 0};
+    (void)ask(QUESTION);
+    scene_pass(50 * US_PER_MS);
+    go_on(CALLS_TURN(ECHO_CALL("a", "1")));
+    answer(TEXT_TURN("One."));
+    struct recorded_ask *store = scene_open(ROLE_CACHE_PARTITION, "set");
+    ck_assert_int_eq(message_decode(MSG_CACHE_SET, store->ask.body, &set), STATUS_OK);
+    ck_assert_uint_ge(set.cost_us, 50 * US_PER_MS);
+    scene_run();
 }
 END_TEST
 
@@ -672,10 +821,17 @@ START_TEST(what_it_is_told_first_comes_from_a_file)
     ck_assert_int_eq(write(file, "Be brief.", 9), 9);
     close(file);
     snprintf(flag, sizeof flag, "driver.model_system=%s", path);
+    uint64_t ids[2] = {ask(QUESTION), 0};
+    go_on(TEXT_TURN("One."));
+    struct bytes key = scene_reply_to(ids[0]).cache.key;
+    char before[KEY_BYTES_MAX];
+    memcpy(before, key.data, key.size);
     restart(flags);
     unlink(path);
-    (void)ask(QUESTION);
+    ids[1] = ask(QUESTION);
     assert_asked("\"max_tokens\":77,\"system\":\"Be brief.\"");
+    go_on(TEXT_TURN("One."));
+    ck_assert_mem_ne(scene_reply_to(ids[1]).cache.key.data, before, key.size);
 }
 END_TEST
 
@@ -695,6 +851,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, of_many_calls_in_one_turn_some_run);
     tcase_add_test(tcase, too_many_calls_are_no_turn);
     tcase_add_test(tcase, a_result_that_is_too_large_to_be_read_is_an_error);
+    tcase_add_test(tcase, what_is_too_deep_to_be_read_is_an_error);
+    tcase_add_test(tcase, what_is_always_too_large_does_not_keep_an_answer_from_being_kept);
+    tcase_add_test(tcase, as_many_questions_as_it_takes_have_room_for_all_their_calls);
     tcase_add_test(tcase, a_full_conversation_takes_errors_in_place_of_results);
     tcase_add_test(tcase, a_turn_for_which_there_is_no_room_is_no_answer);
     tcase_add_test(tcase, earlier_turns_are_told_up_to_a_bound);
@@ -709,7 +868,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_stale_answer_is_computed_anew_behind_the_reply);
     tcase_add_test(tcase, it_is_offered_what_only_reads_with_words_and_schemas);
     tcase_add_test(tcase, a_key_stands_on_case_model_and_tools);
+    tcase_add_test(tcase, an_answer_by_other_tools_than_those_of_its_key_is_not_kept);
     tcase_add_test(tcase, a_model_that_is_told_which_may_write_and_writes_once_for_each_call);
+    tcase_add_test(tcase, without_any_tools_it_is_asked_all_the_same);
+    tcase_add_test(tcase, what_its_turns_took_is_part_of_what_an_answer_costs);
     tcase_add_test(tcase, before_the_directory_is_known_a_question_waits_for_it);
     tcase_add_loop_test(tcase, a_setting_that_makes_no_sense_is_said, 0, COUNT(bad_settings));
     tcase_add_test(tcase, what_it_is_told_first_comes_from_a_file);
