@@ -129,6 +129,8 @@ void session_say_ready(struct session *self)
     char bytes[MESSAGE_BYTES_MAX / 2 - HEADER_BYTES_MAX - BODY_HEAD_BYTES_MAX];
     struct writer writer;
     assert(self->worker);
+    if (self->greet || self->state == SESSION_REFUSED)
+        return; /* the greeting that is still to be written says it */
     writer_init(&writer, bytes, sizeof bytes);
     uint32_t concurrency = self->owner.write_ready(self->owner.self, &writer);
     struct bytes body = writer_bytes(&writer);

@@ -103,7 +103,8 @@ MUST_USE enum status session_reply(struct session *self, uint32_t connection,
 void session_say(struct session *self, uint32_t connection, const struct header *header,
                  struct bytes body);
 
-/* Say READY once more: un-drained, or other methods. */
+/* Say READY once more: un-drained, or other methods. Whoever is not greeted yet hears it with the
+ * greeting; but one that has left says what was true then, so WELCOME is not waited for. */
 void session_say_ready(struct session *self);
 
 /* Take one message in. */

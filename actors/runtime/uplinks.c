@@ -433,14 +433,11 @@ void uplinks_say(struct process *self, const struct header *header, struct bytes
     }
 }
 
-/* One that is not greeted yet hears it with the greeting; one that drains must not say it. */
+/* One that drains must not say it. */
 void uplinks_say_ready(struct process *self)
 {
-    for (unsigned i = 0; i < self->uplink_count && !self->draining; i++) {
-        struct session *session = link_session(self->uplinks[i].back);
-        if (session_state(session) == SESSION_UP)
-            session_say_ready(session);
-    }
+    for (unsigned i = 0; i < self->uplink_count && !self->draining; i++)
+        session_say_ready(link_session(self->uplinks[i].back));
 }
 
 void uplinks_close(struct process *self, int linger_ms)

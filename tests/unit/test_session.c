@@ -437,6 +437,26 @@ START_TEST(a_worker_says_ready_with_its_greeting_and_grants_with_each_reply)
 }
 END_TEST
 
+START_TEST(what_a_worker_offers_anew_is_said_though_welcome_has_not_come)
+{
+    session_destroy(&world.session);
+    open_session(true);
+    session_say_ready(world.session); /* the greeting will say it */
+    carry();
+    ck_assert_uint_eq(world.readys, 1);
+    session_say_ready(world.session); /* the greeting has left */
+    carry();
+    ck_assert_uint_eq(world.readys, 2);
+    ck_assert_int_eq(session_state(world.session), SESSION_GREETING);
+    welcome();
+    carry();
+    ck_assert_uint_eq(world.readys, 2);
+    session_say_ready(world.session);
+    carry();
+    ck_assert_uint_eq(world.readys, 3);
+}
+END_TEST
+
 START_TEST(each_bound_refuses)
 {
     struct header header = {.command = COMMAND_REQUEST, .method = bytes_of("m")};
@@ -554,6 +574,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, sent_away_it_greets_again);
     tcase_add_test(tcase, refused_it_ends_everything_and_stays_away);
     tcase_add_test(tcase, a_worker_says_ready_with_its_greeting_and_grants_with_each_reply);
+    tcase_add_test(tcase, what_a_worker_offers_anew_is_said_though_welcome_has_not_come);
     tcase_add_test(tcase, each_bound_refuses);
     tcase_add_loop_test(tcase, each_question_ends_once, 0, 8);
     tcase_add_test(tcase, random_bytes_do_no_harm);
