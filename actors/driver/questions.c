@@ -123,7 +123,7 @@ static void conclude(struct driver *self, struct context *context, struct task *
 {
     const struct rounds *rounds = task->rounds;
     bool without = (task->degraded & WITHOUT_MODEL) != 0;
-    if (without && step->reason != NULL && strcmp(step->reason, "NO_TEMPLATE") == 0) {
+    if (without && step->next == PLANNER_NO_DATA) {
         questions_fail(self, context, task); /* that the model gave no answer says more */
         return;
     }
