@@ -6,10 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actors/arcade_gateway/dialects.h"
+#include "actors/arcade_gateway/dialect_arcade.h"
+#include "actors/arcade_gateway/dialect_mcp.h"
+#include "actors/arcade_gateway/dialect_model.h"
+#include "actors/arcade_gateway/dialect_web.h"
 #include "actors/runtime/settings.h"
 
 #define SECTION "arcade_gateway"
+
+/* Those that every gateway knows; MCP servers come from a list. */
+static const struct {
+    const char *name, *url_key, *file_key, *variable;
+    const struct dialect *dialect;
+    bool offers_tools;
+} rows[] = {
+    {"Arcade", "arcade_url", "arcade_key_file", "ARCADE_API_KEY", &dialect_arcade, true},
+    {"Anthropic", "anthropic_url", "anthropic_key_file", "ANTHROPIC_API_KEY", &dialect_model,
+     false},
+    {"OpenAI", "openai_url", "openai_key_file", "OPENAI_API_KEY", &dialect_model, false},
+};
 
 static bool refuse(char *reason, size_t size, const char *key, const char *text, const char *why)
 {
@@ -58,6 +73,34 @@ static struct site *add(struct sites *self, const char *name, const struct diale
     site->list_at = INT64_MAX;
     target_init(&site->target, &self->rule);
     return site;
+}
+
+static void take_toolkits(struct site *site, const struct settings *settings)
+{
+    struct arcade_server *server = site->remote.memory;
+    (void)snprintf(server->toolkits, sizeof server->toolkits, "%s",
+                   settings_text(settings, SECTION, "arcade_toolkits"));
+}
+
+static bool add_rows(struct sites *self, const struct settings *settings, struct imports *imports,
+                     char *reason, size_t size)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *url = settings_text(settings, SECTION, rows[i].url_key);
+        if (url[0] == '\0')
+            continue; /* it is not wanted */
+        struct site *site = add(self, rows[i].name, rows[i].dialect, imports);
+        if (!take_url(site, rows[i].url_key, url, reason, size))
+            return false;
+        (void)snprintf(site->secret.path, sizeof site->secret.path, "%s",
+                       settings_text(settings, SECTION, rows[i].file_key));
+        site->secret.variable = rows[i].variable;
+        site->needs_key = true;
+        if (rows[i].dialect == &dialect_arcade)
+            take_toolkits(site, settings);
+        site->offers_tools = rows[i].offers_tools;
+    }
+    return true;
 }
 
 /* Whether a name stands in a list of names between blanks or commas. */
@@ -147,7 +190,15 @@ bool sites_read(struct sites *self, const struct settings *settings, struct impo
 {
     if (!read_rule(self, settings, reason, reason_size))
         return false;
-    return add_mcp_servers(self, settings, imports, reason, reason_size);
+    if (settings_bool(settings, SECTION, "web_tools")) {
+        struct site *web = add(self, "Web", &dialect_web, imports);
+        web->offers_tools = true;
+        web->is_foreign = true;
+        /* It stands for any number of hosts: one that fails must not shut the others off. */
+        (void)breaker_set_force(&web->target.breaker, BREAKER_FORCE_CLOSED);
+    }
+    return add_rows(self, settings, imports, reason, reason_size) &&
+           add_mcp_servers(self, settings, imports, reason, reason_size);
 }
 
 void sites_fini(struct sites *self)

@@ -58,7 +58,7 @@ static int64_t call_deadline(const struct context *context, const struct task *t
 void calling_call(struct driver *self, struct context *context, struct task *task)
 {
     char key[IDEMPOTENCY_KEY_BYTES];
-    struct ask ask = {.role = ROLE_TOOL_EXECUTOR,
+    struct ask ask = {.role = task->tool.role,
                       .method = bytes_of(task->tool.name),
                       .flags = (uint16_t)((task->tool.idempotent ? FLAG_IDEMPOTENT : 0) |
                                           (task->request.flags & (FLAG_REPLAYED | FLAG_STREAM))),

@@ -260,7 +260,8 @@ static void on_event(void *state, struct context *context, const struct event *e
     struct msg_event_members members;
     if (strcmp(event->topic, "members") == 0 &&
         message_decode(MSG_EVENT_MEMBERS, event->body, &members) == STATUS_OK &&
-        members.instance.data != NULL && members.role == ROLE_TOOL_EXECUTOR)
+        members.instance.data != NULL &&
+        (members.role == ROLE_TOOL_EXECUTOR || members.role == ROLE_ARCADE_GATEWAY))
         want_directory_soon(self, context);
 }
 

@@ -16,6 +16,9 @@ struct registry {
     size_t count;
     uint64_t taken; /* definitions, ever */
     bool has_executors;
+    uint64_t
+        remote[METHODS_KNOWN_MAX]; /* tools that only gateways have, by a hash: see remote_key */
+    size_t remote_count;
 };
 
 struct registry *registry_new(void)
@@ -65,6 +68,57 @@ static size_t add_instance(struct name_text *instances, size_t count, struct byt
     return count + 1;
 }
 
+/* Of name and version. */
+static uint64_t remote_key(struct bytes name, struct bytes version)
+{
+    char text[METHOD_BYTES_MAX + 1 + NAME_BYTES_MAX] = {0};
+    size_t name_size = name.size < METHOD_BYTES_MAX ? name.size : METHOD_BYTES_MAX;
+    size_t version_size = version.size < NAME_BYTES_MAX ? version.size : NAME_BYTES_MAX;
+    memcpy(text, name.data, name_size);
+    if (version_size > 0)
+        memcpy(text + METHOD_BYTES_MAX + 1, version.data, version_size);
+    return key_hash(0, (struct bytes){text, sizeof text});
+}
+
+static enum role role_of(const struct registry *self, struct bytes name, struct bytes version)
+{
+    uint64_t key = remote_key(name, version);
+    for (size_t i = 0; i < self->remote_count; i++)
+        if (self->remote[i] == key)
+            return ROLE_ARCADE_GATEWAY;
+    return ROLE_TOOL_EXECUTOR;
+}
+
+/* What has a version is a tool; a gateway has other methods, too. */
+static bool is_tool(const struct msg_directory_method *method)
+{
+    bool is_remote = method->role == ROLE_ARCADE_GATEWAY && method->version.size > 0;
+    return (method->role == ROLE_TOOL_EXECUTOR || is_remote) && method->workers > 0;
+}
+
+/* Which tools gateways have, and no executor: what is there goes before what is far. */
+static void take_roles(struct registry *self, struct bytes methods)
+{
+    struct bytes element;
+    struct msg_directory_method method;
+    self->remote_count = 0;
+    struct values values = values_over(methods);
+    while (values_next(&values, &element) && self->remote_count < METHODS_KNOWN_MAX)
+        if (message_decode(MSG_DIRECTORY_METHOD, element, &method) == STATUS_OK &&
+            is_tool(&method) && method.role == ROLE_ARCADE_GATEWAY)
+            self->remote[self->remote_count++] = remote_key(method.name, method.version);
+    values = values_over(methods);
+    while (values_next(&values, &element)) {
+        if (message_decode(MSG_DIRECTORY_METHOD, element, &method) != STATUS_OK ||
+            !is_tool(&method) || method.role != ROLE_TOOL_EXECUTOR || self->remote_count == 0)
+            continue;
+        uint64_t key = remote_key(method.name, stated(method.version));
+        for (size_t i = 0; i < self->remote_count; i++)
+            if (self->remote[i] == key)
+                self->remote[i] = self->remote[--self->remote_count];
+    }
+}
+
 size_t registry_take_directory(struct registry *self, const struct msg_directory *directory,
                                struct name_text *ret_unknown)
 {
@@ -73,11 +127,15 @@ size_t registry_take_directory(struct registry *self, const struct msg_directory
     struct bytes element;
     struct msg_directory_method method;
     self->has_executors = false;
-    for (size_t i = 0; i < self->count; i++)
-        self->tools[i].served = false;
+    take_roles(self, directory->methods);
+    for (size_t i = 0; i < self->count; i++) {
+        struct tool *tool = &self->tools[i];
+        tool->served = false;
+        tool->role = role_of(self, bytes_of(tool->name), bytes_of(tool->version));
+    }
     while (values_next(&values, &element)) {
         if (message_decode(MSG_DIRECTORY_METHOD, element, &method) != STATUS_OK ||
-            method.role != ROLE_TOOL_EXECUTOR || method.workers == 0)
+            !is_tool(&method))
             continue;
         self->has_executors = true;
         struct tool *tool = find(self, method.name, stated(method.version));
@@ -181,6 +239,7 @@ static bool take_definition(struct registry *self, const struct msg_tool_definit
         return false;
     }
     fill(tool, definition, parameters, description);
+    tool->role = role_of(self, definition->name, stated(definition->version));
     tool->number = ++self->taken;
     return true;
 }

@@ -21,6 +21,7 @@ struct tool {
     struct bytes description; /* data NULL: it has none. Owned */
     uint64_t timeout_ms, ttl_ms;
     enum key_scope_kind scope;
+    enum role role; /* who runs it: TOOL_EXECUTOR, or ARCADE_GATEWAY if no executor has it */
     bool cacheable, idempotent, read_only;
     bool served;        /* by the last directory */
     int64_t typical_us; /* smoothed time of its calls, as far as this driver has seen; 0: not yet */
@@ -50,7 +51,7 @@ size_t registry_take_definitions(struct registry *self, const struct msg_tool_de
 
 size_t registry_count(const struct registry *self);
 
-/* True if the last directory had any tool executor. */
+/* True if the last directory had any worker with tools. */
 bool registry_has_executors(const struct registry *self);
 
 /* The tool that serves this name: of this version; absent: of the highest that is served, or if

@@ -72,6 +72,35 @@ static const char *const rising[] = {
     "2.0.0"};
 #define RISING (sizeof rising / sizeof rising[0])
 
+static enum role role_of(const char *name)
+{
+    const struct tool *tool = registry_find(registry, bytes_of(name), (struct bytes){0});
+    ck_assert_ptr_nonnull(tool);
+    return tool->role;
+}
+
+/* What is near goes before what is far; a gateway's other methods are no tools. */
+START_TEST(tools_of_gateways_are_known_as_such)
+{
+    static const struct offer offers[] = {
+        {"Far_Tool", "1.0.0", "g1", 1, ROLE_ARCADE_GATEWAY, 1},
+        {"Both_Tool", "1.0.0", "g1", 1, ROLE_ARCADE_GATEWAY, 1},
+        {"Both_Tool", "1.0.0", "e1", 1, ROLE_TOOL_EXECUTOR, 1},
+        {"model", "", "g1", 0, ROLE_ARCADE_GATEWAY, 1},
+    };
+    ck_assert_uint_eq(take_directory(offers, 4), 2);
+    ck_assert_uint_eq(take("Far_Tool", "1.0.0", (struct bytes){0}), 1);
+    ck_assert_uint_eq(take("Both_Tool", "1.0.0", (struct bytes){0}), 1);
+    ck_assert_int_eq(role_of("Far_Tool"), ROLE_ARCADE_GATEWAY);
+    ck_assert_int_eq(role_of("Both_Tool"), ROLE_TOOL_EXECUTOR);
+    ck_assert_uint_eq(take_directory(offers, 2), 0); /* the executor has gone */
+    ck_assert_int_eq(role_of("Both_Tool"), ROLE_ARCADE_GATEWAY);
+    ck_assert(registry_has_executors(registry));
+    ck_assert_uint_eq(take_directory(offers + 3, 1), 0);
+    ck_assert(!registry_has_executors(registry));
+}
+END_TEST
+
 START_TEST(versions_are_compared_as_semver_does)
 {
     for (size_t i = 0; i < RISING; i++)
@@ -180,6 +209,7 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, tools_of_gateways_are_known_as_such);
     tcase_add_test(tcase, versions_are_compared_as_semver_does);
     tcase_add_test(tcase, the_highest_version_that_is_served_serves_and_a_named_one_is_found);
     tcase_add_test(tcase, each_instance_with_something_new_is_named_once);
