@@ -179,15 +179,41 @@ void transfer_destroy(struct transfer **self_p)
     *self_p = NULL;
 }
 
+static size_t on_read(char *out, size_t one, size_t room, void *context)
+{
+    struct transfer *self = context;
+    size_t left = self->body_size - self->body_read, size = left < room * one ? left : room * one;
+    memcpy(out, self->body + self->body_read, size);
+    self->body_read += size;
+    return size;
+}
+
+/* libcurl sends a request again, by itself and without a word, if a connection that it had kept
+ * ends before an answer. But the other side may have done what it was asked: whether it is asked
+ * twice is for repeat.h to say. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    const struct transfer *self = context;
+    bool is_at_start = offset == 0 && origin == SEEK_SET && self->body_read == 0;
+    return is_at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/* Without a body there is nothing to go back in: then no connection that was kept is used. */
 static void set_method(struct transfer *self)
 {
     CURL *easy = self->easy;
+    self->body_read = 0;
+    bool is_bare = self->body_size == 0 && self->method != HTTP_GET;
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_bare ? 1L : 0L);
     static const char *const names[] = {
         [HTTP_GET] = "GET", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
     if (self->body != NULL || self->method == HTTP_POST) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)self->body_size);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, self->body != NULL ? self->body : "");
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+        curl_easy_setopt(easy, CURLOPT_READDATA, self);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, self);
     } else {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }

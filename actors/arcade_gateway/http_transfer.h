@@ -38,6 +38,7 @@ struct transfer {
     struct curl_slist *headers;
     char *body; /* owned; NULL: none */
     size_t body_size, body_max;
+    size_t body_read; /* by libcurl, in this hop */
     int64_t begun_at, deadline_at;
     bool is_foreign, cuts, streams;
     unsigned redirects_left;
