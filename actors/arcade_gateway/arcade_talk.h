@@ -17,7 +17,8 @@
 #define ARCADE_ID_BYTES_MAX 256u                         /* of an authorization, with its end */
 #define ARCADE_SCOPES_BYTES_MAX 4096u                    /* of an authorization, as MessagePack */
 #define ARCADE_WAIT_S_MAX 59u                            /* a long poll; the API waits no longer */
-#define ARCADE_PAUSE_MS 1000u /* between polls that are answered at once */
+#define ARCADE_PAUSE_MS 1000u       /* between polls that are answered at once */
+#define ARCADE_POLL_FAILURES_MAX 5u /* in a row; then the call fails */
 #define ARCADE_VERSION_UNKNOWN "0.0.0"
 
 enum arcade_step { ARCADE_AUTHORIZE, ARCADE_POLL, ARCADE_EXECUTE, ARCADE_LIST, ARCADE_HEALTH };
@@ -40,6 +41,7 @@ struct arcade_talk {
     /* The user's leave. */
     bool has_waited; /* it was given in this dialogue */
     int64_t polled_at;
+    unsigned poll_failures; /* in a row */
     char leave_url[HTTP_URL_BYTES_MAX], leave_id[ARCADE_ID_BYTES_MAX];
     char scopes[ARCADE_SCOPES_BYTES_MAX];
     struct bytes scopes_value; /* an array of texts, in scopes; data NULL: none are named */

@@ -129,15 +129,26 @@ static enum dialogue_next on_leave(struct dialogue *self, struct bytes leave, st
     return next;
 }
 
+/* A poll that failed may be asked again: nobody but the dialect repeats those. */
+static bool may_pass(const struct http_response *came)
+{
+    if (came->end != HTTP_ANSWERED)
+        return came->end == HTTP_NO_CONNECTION || came->end == HTTP_LOST;
+    return came->status == 408 || came->status == 429 || came->status >= 500;
+}
+
 static enum dialogue_next on_authorization(struct dialogue *self, const struct http_response *came,
                                            struct exchange *ret)
 {
-    const struct arcade_talk *talk = self->state;
+    struct arcade_talk *talk = self->state;
     bool is_poll = talk->step == ARCADE_POLL;
     if (is_poll && came->end == HTTP_LATE)
         return arcade_fail_leave(self);
+    if (is_poll && may_pass(came) && ++talk->poll_failures < ARCADE_POLL_FAILURES_MAX)
+        return poll(self, ret);
     if (!is_good(came))
         return arcade_fail_http(self, came);
+    talk->poll_failures = 0;
     return on_leave(self, talk->came.value, ret);
 }
 
@@ -199,12 +210,12 @@ static enum dialogue_next on_execute(struct dialogue *self, const struct http_re
     if (!value_bool(value_find(talk->came.value, "success"), &success))
         return arcade_fail(self, "UPSTREAM_BAD_RESPONSE",
                            "an execution without success or failure");
+    if (!success && value_kind(leave) == KIND_MAP)
+        return on_leave(self, leave, ret); /* it says more than an error beside it */
     if (value_kind(error) == KIND_MAP) {
         (void)arcade_fail_tool(self, error);
         return is_for_again(error) ? ask_again(self, ret) : DIALOGUE_FAILED;
     }
-    if (!success && value_kind(leave) == KIND_MAP)
-        return on_leave(self, leave, ret);
     if (!success)
         return arcade_fail_tool(self, (struct bytes){0});
     return write_data(self, value_find(output, "value"));

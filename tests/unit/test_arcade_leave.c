@@ -118,6 +118,39 @@ START_TEST(leave_that_is_missing_only_at_the_execution_is_asked_for_once)
 }
 END_TEST
 
+START_TEST(an_error_beside_the_missing_leave_does_not_hide_it)
+{
+    ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(200, "{\"success\":false,\"output\":{\"error\":{\"kind\":"
+                                        "\"TOOL_REQUIREMENTS_NOT_MET\"},\"authorization\":" PENDING
+                                        "}}"),
+                     DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_FORBIDDEN, "AUTH_REQUIRED");
+    ck_assert_str_eq(arcade_dialogue.failure.hint, URL);
+}
+END_TEST
+
+START_TEST(polls_that_fail_are_asked_again_until_there_are_five_in_a_row)
+{
+    begin_leave(true);
+    ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
+    for (unsigned i = 1; i < ARCADE_POLL_FAILURES_MAX; i++) {
+        ck_assert_int_eq(arcade_answer(503, ""), DIALOGUE_EXCHANGE);
+        ck_assert(arcade_exchange.is_poll);
+        ck_assert_uint_eq(arcade_exchange.after_ms, ARCADE_PAUSE_MS);
+    }
+    ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
+    for (unsigned i = 1; i < ARCADE_POLL_FAILURES_MAX; i++)
+        ck_assert_int_eq(arcade_answer(503, ""), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(503, ""), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE");
+    begin_leave(true);
+    ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(401, ""), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_AUTH");
+}
+END_TEST
+
 START_TEST(a_tool_that_needs_leave_needs_a_user)
 {
     arcade_tool.needs_authorization = true;
@@ -265,6 +298,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_user_who_decides_too_late_learns_where);
     tcase_add_test(tcase, a_user_who_refuses_ends_it);
     tcase_add_test(tcase, leave_that_is_missing_only_at_the_execution_is_asked_for_once);
+    tcase_add_test(tcase, an_error_beside_the_missing_leave_does_not_hide_it);
+    tcase_add_test(tcase, polls_that_fail_are_asked_again_until_there_are_five_in_a_row);
     tcase_add_test(tcase, a_tool_that_needs_leave_needs_a_user);
     tcase_add_test(tcase, an_id_stands_escaped_in_an_address);
     tcase_add_test(tcase, an_id_that_is_cut_is_none);
