@@ -38,7 +38,7 @@ static enum status tools_fetch(struct tools *self)
     while (self->count < METHODS_KNOWN_MAX && values_next(&values, &element))
         if (message_decode(MSG_DIRECTORY_METHOD, element, &row) == STATUS_OK &&
             (row.role == ROLE_TOOL_EXECUTOR || row.role == ROLE_ARCADE_GATEWAY) &&
-            !bytes_are(row.name, "*"))
+            row.version.size > 0) /* without one it is a method, but no tool */
             self->rows[self->count++] = row;
     return STATUS_OK;
 }
