@@ -86,12 +86,15 @@ static void write_partial(struct dialogue *self)
     assert(self->partial.data != NULL);
 }
 
-/* Ask again whether the user has decided, as long as there is time. */
-static enum dialogue_next poll(struct dialogue *self, struct exchange *ret)
+/* Ask again whether the user has decided, as long as there is time.
+ *
+ * after_ms  not before */
+static enum dialogue_next poll(struct dialogue *self, uint32_t after_ms, struct exchange *ret)
 {
     struct arcade_talk *talk = self->state;
     bool was_quick = talk->polled_at > 0 && self->now_at - talk->polled_at < US_PER_S;
-    uint32_t after_ms = was_quick ? ARCADE_PAUSE_MS : 0;
+    if (was_quick && after_ms < ARCADE_PAUSE_MS)
+        after_ms = ARCADE_PAUSE_MS;
     if (self->deadline_at - self->now_at < 2 * US_PER_S + after_ms * US_PER_MS)
         return arcade_fail_leave(self);
     talk->polled_at = self->now_at + after_ms * US_PER_MS;
@@ -122,7 +125,7 @@ static enum dialogue_next on_leave(struct dialogue *self, struct bytes leave, st
     bool can_wait = talk->leave_url[0] != '\0' && talk->leave_id[0] != '\0';
     if (!self->wants_partial || !can_wait || (is_first && talk->has_waited))
         return arcade_fail_leave(self);
-    enum dialogue_next next = poll(self, ret);
+    enum dialogue_next next = poll(self, 0, ret);
     if (is_first && next == DIALOGUE_EXCHANGE)
         write_partial(self);
     talk->has_waited = true;
@@ -137,17 +140,34 @@ static bool may_pass(const struct http_response *came)
     return came->status == 408 || came->status == 429 || came->status >= 500;
 }
 
-static enum dialogue_next on_authorization(struct dialogue *self, const struct http_response *came,
-                                           struct exchange *ret)
+static enum dialogue_next poll_again(struct dialogue *self, const struct http_response *came,
+                                     struct exchange *ret)
 {
     struct arcade_talk *talk = self->state;
-    bool is_poll = talk->step == ARCADE_POLL;
-    if (is_poll && came->end == HTTP_LATE)
+    uint32_t after_ms = ARCADE_PAUSE_MS;
+    if (came->end == HTTP_LATE)
         return arcade_fail_leave(self);
-    if (is_poll && may_pass(came) && ++talk->poll_failures < ARCADE_POLL_FAILURES_MAX)
-        return poll(self, ret);
+    if (!may_pass(came) || ++talk->poll_failures == ARCADE_POLL_FAILURES_MAX)
+        return arcade_fail_http(self, came);
+    (void)repeat_after_ms(came, self->unix_ms, &after_ms);
+    return poll(self, after_ms > ARCADE_PAUSE_MS ? after_ms : ARCADE_PAUSE_MS, ret);
+}
+
+static enum dialogue_next on_authorize(struct dialogue *self, const struct http_response *came,
+                                       struct exchange *ret)
+{
+    const struct arcade_talk *talk = self->state;
     if (!is_good(came))
         return arcade_fail_http(self, came);
+    return on_leave(self, talk->came.value, ret);
+}
+
+static enum dialogue_next on_poll(struct dialogue *self, const struct http_response *came,
+                                  struct exchange *ret)
+{
+    struct arcade_talk *talk = self->state;
+    if (!is_good(came))
+        return poll_again(self, came, ret);
     talk->poll_failures = 0;
     return on_leave(self, talk->came.value, ret);
 }
@@ -186,22 +206,36 @@ static enum dialogue_next ask_again(struct dialogue *self, struct exchange *ret)
     return next;
 }
 
-static bool is_for_again(struct bytes error)
+static bool is_kind(struct bytes error, const char *name)
 {
     struct bytes kind;
+    return value_text(value_find(error, "kind"), &kind) && bytes_are(kind, name);
+}
+
+static bool is_for_again(struct bytes error)
+{
     bool can_retry = false;
-    return value_text(value_find(error, "kind"), &kind) && bytes_are(kind, "TOOL_RUNTIME_RETRY") &&
+    return is_kind(error, "TOOL_RUNTIME_RETRY") &&
            value_bool(value_find(error, "can_retry"), &can_retry) && can_retry;
+}
+
+/* No tool ran: the user's leave is missing, and it says how it could be had. */
+static bool wants_leave(struct bytes output)
+{
+    struct bytes error = value_find(output, "error");
+    bool is_error = value_kind(error) == KIND_MAP;
+    return value_kind(value_find(output, "authorization")) == KIND_MAP &&
+           (!is_error || is_kind(error, "TOOL_REQUIREMENTS_NOT_MET"));
 }
 
 static enum dialogue_next on_execute(struct dialogue *self, const struct http_response *came,
                                      struct exchange *ret)
 {
     struct arcade_talk *talk = self->state;
-    struct bytes output = value_find(talk->came.value, "output");
-    struct bytes error = value_find(output, "error"), leave = value_find(output, "authorization");
-    bool success = false;
-    if (talk->repeats > 0 && came->end == HTTP_LATE && !came->sent) {
+    struct bytes output = value_find(talk->came.value, "output"),
+                 error = value_find(output, "error");
+    bool success = false, was_begun = came->exchange != 0;
+    if (talk->repeats > 0 && came->end == HTTP_LATE && !was_begun) {
         self->failure = talk->at_first;
         return DIALOGUE_FAILED;
     }
@@ -210,8 +244,8 @@ static enum dialogue_next on_execute(struct dialogue *self, const struct http_re
     if (!value_bool(value_find(talk->came.value, "success"), &success))
         return arcade_fail(self, "UPSTREAM_BAD_RESPONSE",
                            "an execution without success or failure");
-    if (!success && value_kind(leave) == KIND_MAP)
-        return on_leave(self, leave, ret); /* it says more than an error beside it */
+    if (!success && wants_leave(output))
+        return on_leave(self, value_find(output, "authorization"), ret);
     if (value_kind(error) == KIND_MAP) {
         (void)arcade_fail_tool(self, error);
         return is_for_again(error) ? ask_again(self, ret) : DIALOGUE_FAILED;
@@ -249,9 +283,8 @@ static enum dialogue_next on_health(struct dialogue *self, const struct http_res
 
 static enum dialogue_next (*const steps[])(struct dialogue *self, const struct http_response *came,
                                            struct exchange *ret) = {
-    [ARCADE_AUTHORIZE] = on_authorization, [ARCADE_POLL] = on_authorization,
-    [ARCADE_EXECUTE] = on_execute,         [ARCADE_LIST] = on_list,
-    [ARCADE_HEALTH] = on_health,
+    [ARCADE_AUTHORIZE] = on_authorize, [ARCADE_POLL] = on_poll,     [ARCADE_EXECUTE] = on_execute,
+    [ARCADE_LIST] = on_list,           [ARCADE_HEALTH] = on_health,
 };
 
 static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)

@@ -28,7 +28,7 @@ static char result[RESULT_BYTES_MAX], deps[64];
 /* Take the next response off the input; its body is exactly as long as it says. */
 static struct http_response next_response(const unsigned char **at, const unsigned char *end)
 {
-    struct http_response came = {.end = HTTP_ANSWERED, .sent = true};
+    struct http_response came = {.exchange = 7, .end = HTTP_ANSWERED, .sent = true};
     if (end - *at < 3) {
         came.end = HTTP_LATE;
         return came;

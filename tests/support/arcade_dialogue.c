@@ -36,7 +36,8 @@ void arcade_set_up(void)
                                     .memory = &arcade_server};
     arcade_tool = (struct remote_tool){
         .name = "Arcade_Mail_Send", .remote_name = "Mail.Send", .version = "1.2.3"};
-    arcade_came = (struct http_response){.end = HTTP_ANSWERED, .sent = true, .status = 200};
+    arcade_came =
+        (struct http_response){.exchange = 7, .end = HTTP_ANSWERED, .sent = true, .status = 200};
     arcade_dialogue.state = &arcade_talk;
 }
 

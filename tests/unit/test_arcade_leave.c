@@ -151,6 +151,69 @@ START_TEST(polls_that_fail_are_asked_again_until_there_are_five_in_a_row)
 }
 END_TEST
 
+START_TEST(a_tool_that_ran_and_failed_is_not_run_again_for_leave)
+{
+    static const char failed[] = "{\"success\":false,\"output\":{\"error\":{\"kind\":\"UNKNOWN\","
+                                 "\"message\":\"no\"},\"authorization\":" PENDING "}}";
+    static const char ran[] = "{\"success\":true,\"output\":{\"value\":{\"n\":1},"
+                              "\"authorization\":" PENDING "}}";
+    ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
+    arcade_dialogue.wants_partial = true;
+    ck_assert_int_eq(arcade_answer(200, failed), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_APP_ERROR, "TOOL_FAILED");
+    ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(200, ran), DIALOGUE_DONE);
+    arcade_check_data("{\"n\":1}");
+}
+END_TEST
+
+/* How a poll may come to nothing, and the wait go on. */
+static const struct {
+    enum http_end end;
+    unsigned status;
+    bool goes_on;
+    enum status then;
+    const char *code;
+} losses[] = {
+    {HTTP_LOST, 0, true, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {HTTP_NO_CONNECTION, 0, true, STATUS_CIRCUIT_OPEN, "UNAVAILABLE"},
+    {HTTP_ANSWERED, 408, true, STATUS_APP_ERROR, "UPSTREAM_TIMEOUT"},
+    {HTTP_ANSWERED, 429, true, STATUS_RATE_LIMITED, "RATE_LIMITED"},
+    {HTTP_ANSWERED, 503, true, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {HTTP_ANSWERED, 401, false, STATUS_APP_ERROR, "UPSTREAM_AUTH"},
+    {HTTP_MALFORMED, 0, false, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE"},
+};
+
+START_TEST(a_lost_poll_does_not_end_the_wait)
+{
+    begin_leave(true);
+    ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
+    arcade_dialogue.now_at += 20 * US_PER_S;
+    arcade_came.end = losses[_i].end;
+    for (unsigned i = 1; i < ARCADE_POLL_FAILURES_MAX && losses[_i].goes_on; i++) {
+        ck_assert_int_eq(arcade_answer(losses[_i].status, "{}"), DIALOGUE_EXCHANGE);
+        ck_assert(arcade_exchange.is_poll);
+        ck_assert_uint_eq(arcade_exchange.after_ms, ARCADE_PAUSE_MS);
+    }
+    ck_assert_int_eq(arcade_answer(losses[_i].status, "{}"), DIALOGUE_FAILED);
+    arcade_check_failure(losses[_i].then, losses[_i].code);
+}
+END_TEST
+
+START_TEST(a_poll_comes_back_when_it_is_told_to)
+{
+    arcade_came.headers[0] = (struct http_header){"Retry-After", "7"};
+    arcade_came.header_count = 1;
+    begin_leave(true);
+    ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(429, "{}"), DIALOGUE_EXCHANGE);
+    ck_assert_uint_eq(arcade_exchange.after_ms, 7000);
+    arcade_came.headers[0].value = "90000";
+    ck_assert_int_eq(arcade_answer(429, "{}"), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_FORBIDDEN, "AUTH_REQUIRED");
+}
+END_TEST
+
 START_TEST(a_tool_that_needs_leave_needs_a_user)
 {
     arcade_tool.needs_authorization = true;
@@ -300,6 +363,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, leave_that_is_missing_only_at_the_execution_is_asked_for_once);
     tcase_add_test(tcase, an_error_beside_the_missing_leave_does_not_hide_it);
     tcase_add_test(tcase, polls_that_fail_are_asked_again_until_there_are_five_in_a_row);
+    tcase_add_test(tcase, a_tool_that_ran_and_failed_is_not_run_again_for_leave);
+    tcase_add_loop_test(tcase, a_lost_poll_does_not_end_the_wait, 0, COUNT_OF(losses));
+    tcase_add_test(tcase, a_poll_comes_back_when_it_is_told_to);
     tcase_add_test(tcase, a_tool_that_needs_leave_needs_a_user);
     tcase_add_test(tcase, an_id_stands_escaped_in_an_address);
     tcase_add_test(tcase, an_id_that_is_cut_is_none);

@@ -392,20 +392,39 @@ START_TEST(it_says_after_how_long_itself)
 }
 END_TEST
 
-START_TEST(where_there_is_no_time_to_repeat_the_first_answer_counts)
+/* Too late, over the rate, or over the budget: whoever sends says it in one way. */
+START_TEST(a_repeat_that_is_not_sent_leaves_the_first_answer)
+{
+    arcade_tool.idempotent = true;
+    arcade_came.sent = _i == 1;
+    ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
+    ck_assert_int_eq(arcade_answer(200, AGAIN("")), DIALOGUE_EXCHANGE);
+    arcade_came.end = HTTP_LATE;
+    arcade_came.exchange = 0;
+    ck_assert_int_eq(arcade_answer(0, ""), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_RETRY");
+    ck_assert_str_eq(arcade_dialogue.failure.hint, "say please");
+}
+END_TEST
+
+START_TEST(a_repeat_that_was_sent_may_have_run)
 {
     arcade_tool.idempotent = true;
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
     ck_assert_int_eq(arcade_answer(200, AGAIN("")), DIALOGUE_EXCHANGE);
     arcade_came.end = HTTP_LATE;
-    arcade_came.sent = false;
     ck_assert_int_eq(arcade_answer(0, ""), DIALOGUE_FAILED);
-    arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_RETRY");
-    arcade_came.end = HTTP_ANSWERED;
-    arcade_came.sent = true;
+    arcade_check_failure(STATUS_DEADLINE_RUNNING, "TIMEOUT");
+}
+END_TEST
+
+START_TEST(a_repeat_that_does_not_fit_is_not_tried)
+{
+    arcade_tool.idempotent = true;
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
     arcade_dialogue.deadline_at = arcade_dialogue.now_at + 2500 * US_PER_MS;
     ck_assert_int_eq(arcade_answer(200, AGAIN(",\"retry_after_ms\":2500")), DIALOGUE_FAILED);
+    arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_RETRY");
 }
 END_TEST
 
@@ -468,7 +487,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_message_is_cut_between_two_characters);
     tcase_add_test(tcase, a_tool_that_wants_to_be_asked_again_is_twice);
     tcase_add_test(tcase, it_says_after_how_long_itself);
-    tcase_add_test(tcase, where_there_is_no_time_to_repeat_the_first_answer_counts);
+    tcase_add_loop_test(tcase, a_repeat_that_is_not_sent_leaves_the_first_answer, 0, 2);
+    tcase_add_test(tcase, a_repeat_that_was_sent_may_have_run);
+    tcase_add_test(tcase, a_repeat_that_does_not_fit_is_not_tried);
     tcase_add_test(tcase, what_may_do_harm_is_not_done_twice);
     tcase_add_loop_test(tcase, health_is_what_it_says_of_itself, 0, COUNT_OF(healths));
 }
