@@ -206,7 +206,9 @@ static enum dialogue_next on_initialized(struct dialogue *self, const struct htt
 }
 
 /* It may be that the server is not what it was: restarted, replaced, its session gone. Only a
- * refusal can say so, of which nothing was run. */
+ * refusal can say so, of which nothing was run. One of sessions states errors of a request with
+ * 200: with another status it does not know us, or is a stateless one by now, whatever code it has.
+ */
 static bool is_unknown_here(const struct dialogue *self, const struct http_response *came)
 {
     const struct mcp_talk *talk = self->state;
@@ -214,16 +216,14 @@ static bool is_unknown_here(const struct dialogue *self, const struct http_respo
     const struct mcp_message *answer = &talk->answer;
     if (answer->kind == MCP_RESULT || came->end != HTTP_ANSWERED)
         return false;
-    bool is_error = answer->kind == MCP_ERROR;
-    if (is_error && answer->code == MCP_VERSION_UNSUPPORTED)
+    if (answer->kind == MCP_ERROR && answer->code == MCP_VERSION_UNSUPPORTED)
         return true;
     if (came->status != 400 && came->status != 404 && came->status != 405)
         return false;
-    if (is_error && answer->code == MCP_HEADER_MISMATCH)
-        return server->era == MCP_ERA_SESSION;
-    return !is_error ||
-           (answer->code != MCP_METHOD_NOT_FOUND && answer->code != MCP_INVALID_PARAMS &&
-            answer->code != MCP_CAPABILITY_MISSING);
+    if (server->era == MCP_ERA_SESSION || answer->kind != MCP_ERROR)
+        return true;
+    return answer->code != MCP_METHOD_NOT_FOUND && answer->code != MCP_INVALID_PARAMS &&
+           answer->code != MCP_CAPABILITY_MISSING && answer->code != MCP_HEADER_MISMATCH;
 }
 
 /* Begin anew: with the session that another dialogue has opened meanwhile, or a new one where one

@@ -59,6 +59,8 @@ struct remote {
     char secret[REMOTE_SECRET_BYTES_MAX]; /* empty: none. Never printed; zeroed at the end */
     bool is_trusted;                      /* what its tools say of themselves is believed */
     struct imports *imports;              /* of the process; LIST fills it */
+    uint32_t refused;                     /* tools of its last list that are not offered here ... */
+    char refusal[200];                    /* ... and which was the last of them, and why */
     void *memory;                 /* the dialect's own: era, session ...; its memory_bytes */
     void (*forget)(void *memory); /* frees what memory points to; NULL: nothing */
 };

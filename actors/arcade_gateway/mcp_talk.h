@@ -44,8 +44,6 @@ struct mcp_server {
     char version[MCP_VERSION_BYTES_MAX];               /* SESSION: what was agreed on */
     char session[MCP_SESSION_BYTES_MAX];               /* SESSION: empty if the server has none */
     char server_version[MCP_SERVER_VERSION_BYTES_MAX]; /* as it says; empty: it says none */
-    uint32_t refused;                /* tools of its last list that are not offered here ... */
-    char refusal[HTTP_REASON_BYTES]; /* ... and why the last of them is not */
 };
 
 enum mcp_step { MCP_DISCOVER, MCP_INITIALIZE, MCP_INITIALIZED, MCP_LIST, MCP_CALL, MCP_PING };

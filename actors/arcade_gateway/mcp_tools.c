@@ -171,14 +171,24 @@ static const char *import_tool(struct dialogue *self, struct bytes tool, struct 
     return refusal;
 }
 
+/* Count a tool that is not offered, with the reason of the last; cut between two characters. */
+static void note_refusal(struct remote *remote, const char *name, const char *why)
+{
+    char *text = remote->refusal;
+    size_t size = (size_t)snprintf(text, sizeof remote->refusal, "%s: %s", name, why);
+    remote->refused++;
+    size = size < sizeof remote->refusal ? size : sizeof remote->refusal - 1;
+    while (!cursor_is_utf8((struct bytes){text, size}))
+        text[--size] = '\0';
+}
+
 void mcp_import(struct dialogue *self)
 {
     struct mcp_talk *talk = self->state;
     struct mcp_server *server = self->remote->memory;
     struct parts *parts = malloc(sizeof *parts);
     assert(parts != NULL);
-    server->refused = 0;
-    server->refusal[0] = '\0';
+    self->remote->refused = 0;
     imports_begin(self->remote->imports, self->remote->name);
     for (size_t i = 0; i < talk->page_count; i++) {
         struct values tools = values_over(value_find(talk->pages[i].result, "tools"));
@@ -186,11 +196,8 @@ void mcp_import(struct dialogue *self)
         char reason[HTTP_REASON_BYTES];
         while (values_next(&tools, &tool)) {
             const char *refusal = import_tool(self, tool, parts, reason);
-            if (refusal == NULL)
-                continue;
-            server->refused++;
-            snprintf(server->refusal, sizeof server->refusal, "%.60s: %.190s",
-                     parts->tool.remote_name, refusal);
+            if (refusal != NULL)
+                note_refusal(self->remote, parts->tool.remote_name, refusal);
         }
     }
     (void)imports_end(self->remote->imports, self->remote->name);

@@ -80,7 +80,9 @@ static enum status write_target(const struct site *site, struct writer *writer)
         .limited = target->limited,
         .broken = target->broken,
         .full = target->full,
-        .typical_us = (uint64_t)target->typical_us};
+        .typical_us = (uint64_t)target->typical_us,
+        .refused = site->remote.refused,
+        .refusal = bytes_of(site->remote.refused == 0 ? NULL : site->remote.refusal)};
     return message_write(MSG_GATEWAY_TARGET, &row, writer);
 }
 

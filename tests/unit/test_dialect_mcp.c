@@ -244,10 +244,18 @@ START_TEST(a_session_that_another_dialogue_opened_is_used)
 }
 END_TEST
 
+/* What a stateless server may say to a request of before. */
+static const struct turn strange[] = {
+    TURN("tools/call", 400, ERROR("-32020", "Mcp-Method is missing")),
+    TURN("tools/call", 400, ERROR("-32602", "_meta is missing")),
+    TURN("tools/call", 400, ERROR("-32022", "Unsupported")),
+    TURN("tools/call", 405, NULL),
+};
+
 START_TEST(a_server_of_sessions_that_became_stateless_is_found_out)
 {
     const struct turn turns[] = {
-        TURN("tools/call", 400, ERROR("-32020", "Mcp-Method is missing")),
+        strange[_i],
         TURN("server/discover", 200, DISCOVERED),
         TURN("tools/call", 200, FOUND, .headers = "Mcp-Method: tools/call"),
         {0}};
@@ -255,6 +263,16 @@ START_TEST(a_server_of_sessions_that_became_stateless_is_found_out)
     mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
     ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_DONE);
     ck_assert_int_eq(server.era, MCP_ERA_STATELESS);
+}
+END_TEST
+
+START_TEST(arguments_that_a_stateless_server_refuses_are_sent_once)
+{
+    const struct turn turns[] = {TURN("tools/call", 400, ERROR("-32602", "Unknown tool")), {0}};
+    mcp_scene_meet_stateless(LISTED);
+    mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+    ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_FAILED);
+    mcp_scene_check_failure(STATUS_BAD_REQUEST, "BAD_ARGUMENTS", "Unknown tool");
 }
 END_TEST
 
@@ -437,7 +455,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_session_that_is_no_plain_text_is_refused);
     tcase_add_test(tcase, a_session_that_is_lost_is_opened_anew_once);
     tcase_add_test(tcase, a_session_that_another_dialogue_opened_is_used);
-    tcase_add_test(tcase, a_server_of_sessions_that_became_stateless_is_found_out);
+    tcase_add_loop_test(tcase, a_server_of_sessions_that_became_stateless_is_found_out, 0,
+                        sizeof strange / sizeof strange[0]);
+    tcase_add_test(tcase, arguments_that_a_stateless_server_refuses_are_sent_once);
     tcase_add_test(tcase, a_stateless_server_that_became_one_of_sessions_is_found_out);
     tcase_add_test(tcase, a_version_that_is_not_taken_any_more_is_chosen_anew_once);
     tcase_add_test(tcase, marks_that_are_not_the_servers_any_more_are_read_again_once);

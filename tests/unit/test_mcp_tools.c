@@ -365,8 +365,28 @@ START_TEST(a_tool_that_cannot_be_offered_leaves_the_others)
            "\"A\"}}}},{\"name\":\"none\"},7,{\"inputSchema\":{}},{\"name\":\"far\",\"inputSchema\":"
            "{\"properties\":{\"a\":{\"\\u0024ref\":\"http://x/\"}}}},{\"inputSchema\":{}}]}"));
     ck_assert_uint_eq(imports_count(imports), 1);
-    ck_assert_uint_eq(server.refused, 6);
-    ck_assert_ptr_nonnull(strstr(server.refusal, "no name"));
+    ck_assert_uint_eq(remote.refused, 6);
+    ck_assert_ptr_nonnull(strstr(remote.refusal, "no name"));
+}
+END_TEST
+
+START_TEST(why_a_tool_is_not_offered_is_text_however_long_its_name)
+{
+    char name[256] = "", body[1024];
+    for (int i = 0; i < 127; i++)
+        memcpy(name + 2 * i, "\xc3\xa9", 3);
+    for (int more = 0; more <= 1; more++) {
+        snprintf(body, sizeof body, OK("{\"tools\":[{\"name\":\"%s%s\"}]}"), more ? "x" : "", name);
+        server = (struct mcp_server){.era = MCP_ERA_UNKNOWN};
+        mcp_scene_meet_stateless(body);
+        ck_assert_uint_eq(remote.refused, 1);
+        ck_assert(cursor_is_utf8(bytes_of(remote.refusal)));
+        ck_assert_uint_ge(strlen(remote.refusal), sizeof remote.refusal - 2);
+    }
+    mcp_scene_begin(DIALOGUE_LIST, NULL, NULL);
+    const struct turn turns[] = {TURN("tools/list", 200, LISTED), {0}};
+    ck_assert_int_eq(mcp_scene_run(turns), DIALOGUE_DONE);
+    ck_assert_uint_eq(remote.refused, 0);
 }
 END_TEST
 
@@ -405,6 +425,7 @@ static void add_list_tests(TCase *tcase)
     tcase_add_test(tcase, a_list_is_fresh_for_as_long_as_its_server_says);
     tcase_add_test(tcase, what_a_tool_says_of_itself_counts_only_from_a_trusted_server);
     tcase_add_test(tcase, a_tool_that_cannot_be_offered_leaves_the_others);
+    tcase_add_test(tcase, why_a_tool_is_not_offered_is_text_however_long_its_name);
     tcase_add_test(tcase, a_mark_means_nothing_to_a_server_of_sessions);
 }
 
