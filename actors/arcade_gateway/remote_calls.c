@@ -99,11 +99,12 @@ static void tell_dialect(struct remote_calls *self, struct context *context,
           call->dialogue.dialect->take(&call->dialogue, came, &call->exchange));
 }
 
-/* It may not leave. What it repeats may have been executed, so the dialect decides what to say. */
+/* It may not leave. If it repeats another, what that one came to is the answer: the dialect has it.
+ */
 static void refuse(struct remote_calls *self, struct context *context, struct remote_call *call,
                    enum status status, uint32_t after_ms)
 {
-    static const struct http_response late = {.end = HTTP_LATE, .sent = true};
+    static const struct http_response late = {.end = HTTP_LATE};
     struct failure *failure = &call->dialogue.failure;
     const char *name = call->site->remote.name;
     if (call->exchange.is_repeat) {

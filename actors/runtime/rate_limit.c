@@ -22,8 +22,8 @@ struct rate rate_of(uint32_t count, int64_t per_us, uint32_t burst)
 int64_t rate_wait_us(const struct rate *rate, rate_tat tat, int64_t now_at)
 {
     int64_t early_ns = tat - rate->tolerance_ns - now_at * NS_PER_US;
-    if (rate->period_ns == 0 || early_ns <= 0)
-        return 0;
+    if (early_ns <= 0)
+        return 0; /* without a limit always, unless it was postponed */
     return (early_ns + NS_PER_US - 1) / NS_PER_US;
 }
 

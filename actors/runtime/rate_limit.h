@@ -35,7 +35,8 @@ int64_t rate_wait_us(const struct rate *rate, rate_tat tat, int64_t now_at);
 rate_tat rate_charge(const struct rate *rate, rate_tat tat, int64_t now_at);
 rate_tat rate_refund(const struct rate *rate, rate_tat tat);
 
-/* Nothing may come before a time that the other side has named; then as the rate says. */
+/* Nothing may come before a time that the other side has named, be there a limit or not; then as
+ * the rate says. */
 rate_tat rate_postpone(const struct rate *rate, rate_tat tat, int64_t until_at);
 
 /* How many more may come now; of no limit: UINT32_MAX. */

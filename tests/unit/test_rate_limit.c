@@ -118,6 +118,16 @@ START_TEST(the_other_side_may_name_the_next_time)
 }
 END_TEST
 
+START_TEST(the_other_side_may_name_it_though_there_is_no_limit)
+{
+    struct rate rate = rate_of(0, US_PER_S, 0);
+    rate_tat tat = rate_charge(&rate, 0, START_AT);
+    tat = rate_postpone(&rate, tat, START_AT + 7 * US_PER_S);
+    ck_assert_int_eq(rate_wait_us(&rate, tat, START_AT), 7 * US_PER_S);
+    ck_assert_uint_eq(come_all(&rate, &tat, START_AT + 7 * US_PER_S), 1000);
+}
+END_TEST
+
 START_TEST(each_key_has_a_rate_of_its_own)
 {
     struct rate rate = rate_of(5, US_PER_S, 5);
@@ -171,6 +181,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_is_given_back_may_come_again);
     tcase_add_test(tcase, without_a_limit_everything_comes);
     tcase_add_test(tcase, the_other_side_may_name_the_next_time);
+    tcase_add_test(tcase, the_other_side_may_name_it_though_there_is_no_limit);
     tcase_add_test(tcase, each_key_has_a_rate_of_its_own);
     tcase_add_test(tcase, a_full_table_takes_over_only_what_owes_nothing);
 }
