@@ -2,7 +2,7 @@
  * request gets one reply, and when their time is over nothing is held any more.
  *
  * The input is a list of operations: a request with a body, an answer to the oldest open question,
- * a cancel, or time. */
+ * a cancel, or time. A byte 255 before it: a language model plans. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +199,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     open_count = last_id = chance = 0;
     memset(replies, 0, sizeof replies);
     memset(cancelled, 0, sizeof cancelled);
+    if (size > 0 && data[0] == 255) {
+        bool read = settings_read_flag(settings, "driver.planner=model", reason) &&
+                    settings_read_flag(settings, "driver.model=m", reason);
+        assert(read);
+        data++;
+        size--;
+    }
     bool started = driver_spec.start(driver, &context, settings, reason, sizeof reason);
     assert(started);
     run(driver, &context, (struct bytes){(const char *)data, size});

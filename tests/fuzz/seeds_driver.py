@@ -43,7 +43,7 @@ def start():
     methods = [{"role": 4, "name": name, "version": "1", "schema": 5 + i, "workers": 1, "instance": "e"}
                for i, name in enumerate(TOOLS)]
     tools = [{"name": name, "version": "1", "schema": 5 + i, "cacheable": True, "idempotent": True,
-              "ttl_ms": 1000, "parameters": {"type": "object", "additionalProperties": True}}
+              "read_only": True, "ttl_ms": 1000, "parameters": {"type": "object", "additionalProperties": True}}
              for i, name in enumerate(TOOLS)]
     members = [{"uuid": bytes(15) + bytes([k]), "endpoint": "tcp://x:1"} for k in (1, 2)]
     return (operation(2) + answer({"instance": "b", "generation": 1, "methods": methods, "workers": []}) +
@@ -56,7 +56,7 @@ def result(data):
 
 
 def driver():
-    """Calls that miss, hit, wait and fail; and a question through all of its rounds."""
+    """Calls that miss, hit, wait and fail; and a question through all of its rounds, of either planner."""
     miss = answer({"outcome": "MISS", "lease": 5, "lease_ms": 1000, "position": []})
     kept = pack({"value": {"n": 1}, "sources": [{"tool": "x"}], "deps": ["db:d"]})
     failure = pack({"code": "X", "message": "y"})
@@ -64,7 +64,16 @@ def driver():
     question = start() + operation(0, 0, {"question": "revenue of Orvanta Systems in 2024"})
     catalogue = ({"rows": [{"n": "Orvanta Systems", "s": "ORVA"}]}, {"rows": [{"s": "Energy"}]},
                  {"rows": [{"first": 8092, "last": 8103}]})
+    model = b"\xff" + question + miss
+    echo = {"id": "a", "tool": "Test_Echo", "arguments": {"n": 1}}
+    turn = answer({"end": "tools", "calls": [echo, {"id": "b", "tool": "No_Tool", "arguments": {}}]})
+    text = answer({"end": "stop", "text": "One."})
     return [
+        model + turn + miss + result({"n": 1}) + answer({"outcome": "STORED"}) + text,
+        model + (turn + miss + result({"n": 1}) + answer({})) * 6,
+        model + turn + miss + operation(5, 21) + answer({}) + text,
+        model + operation(5, 7) + miss + result(SCHEMA),
+        model + operation(1, 1), model + operation(2, 200) * 6,
         call + miss + result({"n": 1}) + answer({"outcome": "STORED"}),
         call + answer({"outcome": "STALE", "value": kept, "lease": 7, "lease_ms": 1000}) + result({"n": 1}),
         call + answer({"outcome": "MISS"}) + answer({"outcome": "NEGATIVE", "status": 21, "value": failure}),
