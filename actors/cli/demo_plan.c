@@ -19,6 +19,7 @@ static const struct {
 } rows[] = {{"fact-broker", ROLE_BROKER, 1},
             {"fact-cache-partition", ROLE_CACHE_PARTITION, 2},
             {"fact-tool-executor", ROLE_TOOL_EXECUTOR, 1},
+            {"fact-arcade-gateway", ROLE_ARCADE_GATEWAY, 0},
             {"fact-driver", ROLE_DRIVER, 1}};
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -52,8 +53,8 @@ static bool refuse_role(const char *text, int size, char *reason)
     snprintf(word, sizeof word, "%.*s", size, text);
     const char *near = suggestion(word, names, ROWS - 1);
     snprintf(reason, DEMO_REASON_BYTES,
-             "--actors: there is no role %s%s%s%s; there are driver, cache_partition and "
-             "tool_executor",
+             "--actors: there is no role %s%s%s%s; there are driver, cache_partition, "
+             "tool_executor and arcade_gateway",
              word, near == NULL ? "" : " (did you mean ", near == NULL ? "" : near,
              near == NULL ? "" : "?)");
     return false;

@@ -8,7 +8,7 @@
 #include "protocol/envelope.h"
 
 #define DEMO_PER_ROLE_MAX 32u
-#define DEMO_PROCESSES_MAX (1u + 3u * DEMO_PER_ROLE_MAX)
+#define DEMO_PROCESSES_MAX (1u + 4u * DEMO_PER_ROLE_MAX)
 #define DEMO_ARGUMENTS_MAX 16u
 #define DEMO_INSTANCE_BYTES 32u
 #define DEMO_REASON_BYTES 256u

@@ -1,9 +1,11 @@
 /* verb_look - fact ping and fact status: what the broker says of itself and its workers. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/cli/connect.h"
 #include "actors/cli/document.h"
+#include "actors/cli/gateways.h"
 #include "actors/cli/json.h"
 #include "actors/cli/table.h"
 #include "actors/cli/verbs.h"
@@ -98,6 +100,11 @@ static void problems_add(struct problems *self, const char *form, const char *na
 {
     if (self->count < PROBLEMS_MAX)
         snprintf(self->texts[self->count++], PROBLEM_BYTES, form, name, number);
+}
+
+static void add_trouble(void *problems, const char *text)
+{
+    problems_add(problems, "%s", text, 0);
 }
 
 static double mean(uint64_t sum, uint64_t count)
@@ -232,13 +239,17 @@ static void put_broker(struct writer *writer, const struct msg_statistics *row,
     put_u64(writer, "rss_bytes", row->rss);
 }
 
-static void status_document(struct writer *writer, const struct msg_statistics *row,
-                            const char *endpoint, struct problems *problems)
+static void status_document(const struct invocation *invocation, struct fact *handle,
+                            struct writer *writer, const struct msg_statistics *row,
+                            struct problems *problems)
 {
-    writer_map(writer, 5);
-    put_broker(writer, row, endpoint);
+    uint32_t timeout_ms = (uint32_t)invocation->options[CLI_TIMEOUT].number;
+    writer_map(writer, 6);
+    put_broker(writer, row, fact_peer(handle).endpoint);
     put_roles(writer, row->roles, problems);
     put_workers(writer, row->workers, problems);
+    writer_cstr(writer, "targets");
+    gateways_write(handle, timeout_ms, row->workers, writer, add_trouble, problems);
     put_bool(writer, "healthy", problems->count == 0);
     writer_cstr(writer, "problems");
     writer_array(writer, problems->count);
@@ -268,6 +279,12 @@ static void status_print(struct bytes document, FILE *out)
         {"SESSIONS", "sessions", CELL_PLAIN}, {"SLOTS", "slots", CELL_PLAIN},
         {"OF", "slots_max", CELL_PLAIN},      {"MALFORMED", "malformed", CELL_PLAIN},
         {"MEMORY", "rss_bytes", CELL_BYTES}};
+    static const struct column targets[] = {
+        {"REMOTE", "name", CELL_PLAIN},   {"KIND", "kind", CELL_PLAIN},
+        {"BREAKER", "state", CELL_PLAIN}, {"TOOLS", "tools", CELL_PLAIN},
+        {"CALLS", "calls", CELL_PLAIN},   {"SENT", "sent", CELL_PLAIN},
+        {"FAILED", "failed", CELL_PLAIN}, {"TAKES", "typical_us", CELL_US},
+        {"OF", "instance", CELL_PLAIN},   {"TROUBLE", "trouble", CELL_PLAIN}};
     char one[4096];
     struct writer writer; /* a table of one row */
     writer_init(&writer, one, sizeof one);
@@ -278,6 +295,10 @@ static void status_print(struct bytes document, FILE *out)
     table_print(value_find(document, "roles"), roles, sizeof roles / sizeof roles[0], out);
     fputc('\n', out);
     table_print(value_find(document, "workers"), workers, sizeof workers / sizeof workers[0], out);
+    if (values_count(value_find(document, "targets")) == 0)
+        return;
+    fputc('\n', out);
+    table_print(value_find(document, "targets"), targets, sizeof targets / sizeof targets[0], out);
 }
 
 static enum exit_code show_status(const struct invocation *invocation, struct fact *handle)
@@ -289,17 +310,23 @@ static enum exit_code show_status(const struct invocation *invocation, struct fa
     enum exit_code code = ask_broker(invocation, handle, "statistics", (struct bytes){0}, &reply);
     if (code != CODE_OK)
         return code;
-    if (message_decode(MSG_STATISTICS, reply.body, &row) != STATUS_OK) {
+    char *statistics = malloc(reply.body.size + 1); /* the gateways are asked while it is read */
+    assert(statistics != NULL);
+    memcpy(statistics, reply.body.data, reply.body.size);
+    if (message_decode(MSG_STATISTICS, (struct bytes){statistics, reply.body.size}, &row) !=
+        STATUS_OK) {
+        free(statistics);
         fputs("fact: the broker's statistics make no sense to this version\n", invocation->err);
         return CODE_FAILED;
     }
     document_init(&document);
-    status_document(&document.writer, &row, fact_peer(handle).endpoint, &problems);
+    status_document(invocation, handle, &document.writer, &row, &problems);
     if (!print_json(invocation, &document))
         status_print(document_value(&document), invocation->out);
     for (unsigned i = 0; i < problems.count; i++)
         fprintf(invocation->err, "degraded: %s\n", problems.texts[i]);
     document_fini(&document);
+    free(statistics);
     return problems.count == 0 ? CODE_OK : CODE_INVALID;
 }
 
