@@ -33,7 +33,8 @@ END_TEST
 
 START_TEST(the_most_that_can_be_asked_for_fits)
 {
-    ck_assert(demo_plan_init(&plan, "driver=32,cache_partition=32,tool_executor=32", reason));
+    ck_assert(demo_plan_init(
+        &plan, "driver=32,cache_partition=32,tool_executor=32,arcade_gateway=32", reason));
     ck_assert_uint_eq(plan.count, DEMO_PROCESSES_MAX);
 }
 END_TEST
