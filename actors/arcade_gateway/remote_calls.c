@@ -121,6 +121,19 @@ static void refuse(struct remote_calls *self, struct context *context, struct re
     end(self, context, call, DIALOGUE_FAILED);
 }
 
+/* The first that goes to a side which was left alone changes its breaker's state. */
+static enum status begin_target(struct remote_calls *self, struct context *context,
+                                struct remote_call *call, uint32_t *ret_after_ms)
+{
+    struct target *target = &call->site->target;
+    enum breaker_state before = breaker_seen(&target->breaker);
+    enum status status =
+        target_begin(target, context->now_at, context->random(context), &call->token, ret_after_ms);
+    if (breaker_seen(&target->breaker) != before)
+        self->owner.changed(self->owner.self, context, call->site);
+    return status;
+}
+
 static void send_it(struct remote_calls *self, struct context *context, struct remote_call *call)
 {
     char reason[HTTP_REASON_BYTES] = "";
@@ -131,8 +144,7 @@ static void send_it(struct remote_calls *self, struct context *context, struct r
     if (exchange->is_poll && self->polls == POLLS_MAX)
         status = STATUS_BUSY_FULL;
     else if (!exchange->is_poll)
-        status = target_begin(target, context->now_at, context->random(context), &call->token,
-                              &after_ms);
+        status = begin_target(self, context, call, &after_ms);
     if (status != STATUS_OK) {
         refuse(self, context, call, status, after_ms > 0 ? after_ms : TARGET_FULL_RETRY_MS);
         return;
