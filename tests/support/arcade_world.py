@@ -11,8 +11,8 @@ KEY = "arc_0123456789_nobody_may_see_this"
 class World:
     """Arcade, a broker and a gateway between them; settings are the gateway's."""
 
-    def __init__(self, key=KEY, offer=True, **settings):
-        self.arcade, self.cluster = FakeArcade(KEY), Cluster()
+    def __init__(self, key=KEY, offer=True, authority=None, **settings):
+        self.arcade, self.cluster = FakeArcade(KEY, authority=authority), Cluster()
         if offer:
             offer_tools(self.arcade)
         self.key_file = os.path.join(self.cluster.folder, "key")
