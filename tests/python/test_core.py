@@ -5,7 +5,7 @@ import unittest
 
 from broker import MS, S, End, reply, say, welcome
 from factclient import wire
-from factclient.core import Config, Connect, Core
+from factclient.core import Config, Connect, Core, Ended, Told
 from factclient.retry import ATTEMPTS_MAX, BUDGET_MAX, Budget, wait_us
 from factclient.requests import answer_of, question, to_broker, tool_call
 from factclient.status import STATUSES, Executed, Retry, Status
@@ -34,6 +34,45 @@ def ask(end, n=0, timeout=5.0, **how):
     return end.core.submit(
         tool_call("Some_Tool", {"n": n}, dict(how, timeout=timeout)).request, end.now_at
     )
+
+
+class Parts(unittest.TestCase):
+    def setUp(self):
+        self.end = make()
+        self.end.greet()
+        self.call = ask(self.end, on_partial=lambda value, number: None)
+        self.id = self.end.flush()[0].header.id
+
+    def part(self, number, body, id=None):
+        return say(wire.PARTIAL, body, id=id or self.id, extension={"seq": number})
+
+    def test_parts_are_told_before_the_end_in_order(self):
+        self.end.give(self.part(0, {"url": "a"}), self.part(1, None), reply(self.id))
+        told = self.end.core.events()
+        self.assertEqual(told[:2], [Told(self.call, 0, {"url": "a"}), Told(self.call, 1, None)])
+        self.assertEqual([type(event) for event in told[2:]], [Ended])
+
+    def test_a_part_without_a_sound_number_has_number_0(self):
+        for extension in (None, {}, {"seq": "1"}, {"seq": True}):
+            self.end.give(say(wire.PARTIAL, 5, id=self.id, extension=extension))
+            self.assertEqual(self.end.core.events(), [Told(self.call, 0, 5)])
+
+    def test_what_nobody_waits_for_is_passed_over(self):
+        plain = ask(self.end)
+        self.end.give(self.part(0, 1, self.end.flush()[0].header.id), self.part(0, 1, 99))
+        self.assertEqual(self.end.core.events(), [])
+        self.end.give(reply(self.id), self.part(0, 1))
+        self.assertEqual(list(look(self.end)), [self.call])
+        self.end.core.cancel(plain, self.end.now_at)
+        self.assertEqual(list(look(self.end)), [self.call, plain])
+
+    def test_a_part_that_makes_no_sense_is_counted_and_the_call_goes_on(self):
+        broken = wire.Header(wire.PARTIAL, id=self.id, extension={"seq": 0})
+        self.end.give(wire.encode_pair(broken, b"\xc1"), self.part(1, "good"), reply(self.id))
+        told = self.end.core.events()
+        self.assertEqual(told[0], Told(self.call, 1, "good"))
+        self.assertEqual(told[1].outcome.status, Status.OK)
+        self.assertEqual(self.end.core.session.counts["malformed"], 1)
 
 
 class Greeting(unittest.TestCase):

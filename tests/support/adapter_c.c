@@ -93,17 +93,21 @@ static void put_text(json_t *line, const char *name, struct bytes text)
     json_object_set_new(line, name, json_stringn(text.data == NULL ? "" : text.data, text.size));
 }
 
+static void put_base64(json_t *line, const char *name, struct bytes bytes)
+{
+    size_t size = sodium_base64_encoded_len(bytes.size, BASE64);
+    char *text = malloc(size);
+    assert(text != NULL);
+    sodium_bin2base64(text, size, (const unsigned char *)bytes.data, bytes.size, BASE64);
+    json_object_set_new(line, name, json_string(text));
+    free(text);
+}
+
 static void put_body(json_t *line, const struct fact_reply *reply)
 {
     struct msg_failure failure;
-    size_t size = sodium_base64_encoded_len(reply->body.size, BASE64);
     if (reply->status == STATUS_OK && reply->body.data != NULL) {
-        char *text = malloc(size);
-        assert(text != NULL);
-        sodium_bin2base64(text, size, (const unsigned char *)reply->body.data, reply->body.size,
-                          BASE64);
-        json_object_set_new(line, "value", json_string(text));
-        free(text);
+        put_base64(line, "value", reply->body);
     } else if (reply->status > STATUS_CANCELLED &&
                message_decode(MSG_FAILURE, reply->body, &failure) == STATUS_OK) {
         put_text(line, "code", failure.code);
@@ -121,6 +125,15 @@ static void tell(const struct ask *ask, const struct fact_reply *reply)
                   reply->local, "retry_after_ms", (json_int_t)reply->retry_after_ms, "may_retry",
                   may_retry(ask, reply), "attempts", ask->request.attempt + 1);
     put_body(line, reply);
+    say(line);
+}
+
+static void on_partial(void *context, uint64_t call, uint32_t number, struct bytes body)
+{
+    const struct ask *ask = context;
+    json_t *line = json_pack("{s:I, s:I}", "id", (json_int_t)ask->id, "number", (json_int_t)number);
+    (void)call;
+    put_base64(line, "part", body);
     say(line);
 }
 
@@ -207,7 +220,9 @@ static struct ask *ask_new(json_t *line)
     ask->request.class = (enum request_class)number_of(line, "importance", CLASS_CRITICAL);
     ask->request.flags = (uint16_t)((is_set(line, "idempotent") || is_query ? FLAG_IDEMPOTENT : 0) |
                                     (is_set(line, "no_cache") ? FLAG_NO_CACHE : 0) |
-                                    (is_set(line, "only_if_cached") ? FLAG_ONLY_IF_CACHED : 0));
+                                    (is_set(line, "only_if_cached") ? FLAG_ONLY_IF_CACHED : 0) |
+                                    (is_set(line, "stream") ? FLAG_STREAM : 0));
+    ask->request.partial = is_set(line, "stream") ? on_partial : NULL;
     ask->request.tenant = bytes_of(text_of(line, "tenant"));
     ask->request.user = bytes_of(text_of(line, "user"));
     return ask;

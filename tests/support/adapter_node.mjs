@@ -35,6 +35,7 @@ function tellError(id, error) {
 async function ask(line, signal) {
   const options = { signal };
   for (const [theirs, ours] of Object.entries(OPTIONS)) if (theirs in line) options[ours] = line[theirs];
+  if (line.stream) options.onPartial = (part, number) => say({ id: line.id, part: pack(part), number });
   if (line.kind === "ping") return tell(line.id, await client.ping(options));
   const body = unpack(line.body);
   if (line.kind === "broker") return tell(line.id, await client.askBroker(line.method, body, options));

@@ -64,9 +64,12 @@ def tell(id, value=None, error=None):
 
 def how(line):
     """The keywords of a call."""
-    return dict(
-        {name: line[name] for name in FIELDS if name in line}, timeout=line["timeout_ms"] / 1000
-    )
+    keywords = {name: line[name] for name in FIELDS if name in line}
+    if line.get("stream"):
+        keywords["on_partial"] = lambda value, number: say(
+            id=line["id"], part=value_of(value), number=number
+        )
+    return dict(keywords, timeout=line["timeout_ms"] / 1000)
 
 
 def body_of(line):

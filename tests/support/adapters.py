@@ -51,7 +51,7 @@ class Adapter:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        self.outcomes, self.unasked, self.begun_at = {}, [], {}
+        self.outcomes, self.parts, self.unasked, self.begun_at = {}, {}, [], {}
         self._answers, self._errors, self.next_id = queue.Queue(), [], 1
         for target in (self._read, self._read_errors):
             threading.Thread(target=target, daemon=True).start()
@@ -65,6 +65,10 @@ class Adapter:
                 continue
             if "status" in line:
                 self.outcomes.setdefault(line["id"], []).append(Outcome(line, time.monotonic()))
+            elif "part" in line:
+                part = msgpack.unpackb(base64.b64decode(line["part"]), strict_map_key=False)
+                ended = line["id"] in self.outcomes
+                self.parts.setdefault(line["id"], []).append((line["number"], part, ended))
             else:
                 self._answers.put(line)
 

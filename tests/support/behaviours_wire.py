@@ -6,7 +6,18 @@ from adapters import call
 from scene import PATIENCE, SLACK, echo, silence
 from scripted_broker import reply
 from system import SLOW, until
-from wire import CANCEL, CANCELLED, HEARTBEAT, HELLO, IDEMPOTENT, NO_CACHE, REQUEST
+from wire import (
+    CANCEL,
+    CANCELLED,
+    HEARTBEAT,
+    HELLO,
+    IDEMPOTENT,
+    NO_CACHE,
+    PARTIAL,
+    REQUEST,
+    STREAM,
+    answering,
+)
 
 
 def greeting(scene):
@@ -196,3 +207,23 @@ def answered_twice(scene):
     (second,) = scene.serve(broker, scene.client.call({"n": 2}))
     scene.same((first.value, second.value), ({"n": 1}, {"n": 2}), "values")
     scene.client.one(first.id)
+
+
+def parts(scene):
+    def part(id, number, value):
+        return answering(PARTIAL, id, body=value, extension={"seq": number})
+
+    def streaming(broker, pair):
+        """Also to who did not ask for it, and after the answer."""
+        told = [part(pair.id, number, {"n": number}) for number in range(3)]
+        broker.send(pair.peer, *told[:2])
+        broker.send(pair.peer, told[2], reply(pair.id, value=7), part(pair.id, 3, {"n": 3}))
+
+    broker = scene.scripted(streaming)
+    streams, plain = scene.client.submit(call({"n": 1}, stream=True), call({"n": 2}))
+    ended = scene.serve(broker, streams, plain)
+    scene.serve(broker, scene.client.call({"n": 3}))  # what was late has been seen by then
+    scene.same([one.value for one in ended], [7, 7], "answers")
+    wanted = [(number, {"n": number}, False) for number in range(3)]
+    scene.same(scene.client.parts, {streams: wanted}, "number, part, whether after the answer")
+    scene.same([pair.header[2] for pair in broker.requests[:2]], [STREAM, 0], "flags")

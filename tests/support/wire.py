@@ -6,10 +6,10 @@ import msgpack
 import zmq
 
 HELLO, WELCOME, READY, REQUEST, REPLY = 1, 2, 3, 4, 5
-STARTED, CREDIT, CANCEL, HEARTBEAT, DRAIN = 7, 10, 11, 13, 15
+STARTED, PARTIAL, CREDIT, CANCEL, HEARTBEAT, DRAIN = 7, 8, 10, 11, 13, 15
 DISCONNECT, GOAWAY, ERROR, QUERY, ADMIN, INVALIDATE, EVENT = 16, 17, 18, 19, 20, 21, 22
 DRIVER, PARTITION, TOOL, GATEWAY, CLIENT = 2, 3, 4, 5, 6
-IDEMPOTENT, NO_CACHE, REFRESH, ONLY_IF_CACHED = 1, 2048, 4096, 8192
+IDEMPOTENT, STREAM, NO_CACHE, REFRESH, ONLY_IF_CACHED = 1, 2, 2048, 4096, 8192
 
 OK, CANCELLED, BAD_REQUEST, VERSION, UNAUTHENTICATED, FORBIDDEN, NO_ROLE, NO_WORKER = range(8)
 BUSY_FULL, BUSY_SHED, INFEASIBLE, RATE_LIMITED, CIRCUIT_OPEN, DRAINING, RETRY_BUDGET = range(8, 15)
@@ -25,9 +25,10 @@ def asking(command, body=None, id=0, deadline_ms=0, role=0, method=None, flags=0
     return msgpack.packb(header) + packed(body)
 
 
-def answering(command, id, status=0, body=None, credit=0, executed=2):
+def answering(command, id, status=0, body=None, credit=0, executed=2, extension=None):
     """A pair of the reply layout."""
     header = [1, command, 0, id, status, executed, 3, 0, 0, 0, credit, None]
+    header += [extension] if extension else []
     return msgpack.packb(header) + packed(body)
 
 

@@ -9,7 +9,7 @@ import zmq
 
 from . import requests
 from .client import ENDPOINT
-from .core import CALLS_MAX, Config, Core, Outcome, Peer
+from .core import CALLS_MAX, Config, Core, Outcome, Peer, Told
 from .requests import Answer, How, Question
 from .session import NEVER
 from .transport import Transport, now_at
@@ -31,6 +31,14 @@ class Call(asyncio.Future[Any]):
         """Withdraw it: whoever awaits it gets ``asyncio.CancelledError``."""
         self._client._cancel(self._number)
         return super().cancel(msg)
+
+    def _tell(self, part: Told) -> None:
+        try:
+            if self._question.on_partial is not None and not self.done():
+                self._question.on_partial(part.value, part.number)
+        except Exception as error:  # the loop's turn serves other calls, too
+            told = {"message": "on_partial failed", "exception": error, "future": self}
+            self.get_loop().call_exception_handler(told)
 
     def _end(self, outcome: Outcome) -> None:
         if self.done():  # cancelled
@@ -290,9 +298,12 @@ class Client:
     def _turn(self) -> None:
         self._soon = None
         state = self._core.peer.state, self._core.peer.connections
-        ended, writing = turn(self._core, self._transport, self._connect)
-        for end in ended:
-            self._calls.pop(end.call)._end(end.outcome)
+        happened, writing = turn(self._core, self._transport, self._connect)
+        for event in happened:
+            if isinstance(event, Told):
+                self._calls[event.call]._tell(event)
+            else:
+                self._calls.pop(event.call)._end(event.outcome)
         if state != (self._core.peer.state, self._core.peer.connections) or self._closed:
             self._changed.set()
             self._changed = asyncio.Event()

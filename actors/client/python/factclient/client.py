@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Iterator, TypeVar, cast
 import zmq
 
 from . import requests
-from .core import CALLS_MAX, Config, Core, Outcome, Peer, due_ms
+from .core import CALLS_MAX, Config, Core, Ended, Outcome, Peer, Told, due_ms
 from .requests import Answer, How, Question
 from .status import Executed, Status
 from .transport import Transport, now_at
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ENDPOINT = "tcp://127.0.0.1:5550"
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class Call(Future[T], Generic[T]):
@@ -69,6 +72,13 @@ class Call(Future[T], Generic[T]):
             False: it has ended.
         """
         return self._client._cancel(self._number)
+
+    def _tell(self, part: Told) -> None:
+        try:
+            if self._question.on_partial is not None and not self.done():
+                self._question.on_partial(part.value, part.number)
+        except Exception:  # the client's thread serves other calls, too
+            _log.exception("on_partial failed")
 
     def _end(self, outcome: Outcome) -> None:
         try:
@@ -355,15 +365,19 @@ class Client:
             self._awake = True
             self._bell.send(b"!")
 
-    def _turn(self) -> tuple[list[tuple[Call[Any], Outcome]], bool]:
-        """With the lock: one turn, and which calls have ended."""
+    def _turn(self) -> tuple[list[tuple[Call[Any], Ended | Told]], bool]:
+        """With the lock: one turn, and what each call is to be told."""
         state = self._core.peer.state, self._core.peer.connections
         if self._closing:
             self._core.close(now_at())
-        ended, writing = turn(self._core, self._transport, self._transport.connect)
+        happened, writing = turn(self._core, self._transport, self._transport.connect)
         if state != (self._core.peer.state, self._core.peer.connections) or self._closing:
             self._changed.notify_all()
-        return [(self._calls.pop(end.call), end.outcome) for end in ended], writing
+        calls = [
+            self._calls[event.call] if isinstance(event, Told) else self._calls.pop(event.call)
+            for event in happened
+        ]
+        return list(zip(calls, happened)), writing
 
     def _wait(self, writing: bool) -> None:
         transport = self._transport
@@ -388,9 +402,12 @@ class Client:
             with self._lock:
                 self._listen()
                 closing = self._closing
-                ended, writing = self._turn()
-            for call, outcome in ended:  # without the lock: whoever is told may submit
-                call._end(outcome)
+                happened, writing = self._turn()
+            for call, event in happened:  # without the lock: whoever is told may submit
+                if isinstance(event, Told):
+                    call._tell(event)
+                else:
+                    call._end(event.outcome)
 
     def _run(self) -> None:
         try:

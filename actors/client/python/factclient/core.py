@@ -18,7 +18,7 @@ import msgpack
 from . import wire
 from .errors import FAMILIES, FactError, InternalError
 from .retry import Budget, wait_us
-from .session import NEVER, Answered, Came, Down, Event, Refused, Session, Up, map_of
+from .session import NEVER, Answered, Came, Down, Event, Part, Refused, Session, Up, map_of
 from .status import STATUSES, Executed, Retry, Status
 from .version import VERSION
 
@@ -117,6 +117,15 @@ class Ended:
 
     call: int
     outcome: Outcome
+
+
+@dataclass(slots=True)
+class Told:
+    """A part of an answer has come, before it."""
+
+    call: int
+    number: int
+    value: Any
 
 
 @dataclass(slots=True)
@@ -219,11 +228,11 @@ class Core:
         ] = []  # heap of (time, call) that wait for another attempt
         self._budget = Budget(now_at)
         self._chance = Random(config.seed)
-        self._events: list[Ended | Connect] = []
+        self._events: list[Ended | Told | Connect] = []
 
     # What it tells
 
-    def events(self) -> list[Ended | Connect]:
+    def events(self) -> list[Ended | Told | Connect]:
         """What has happened since this was called last, in order."""
         events, self._events = self._events, []
         return events
@@ -344,6 +353,8 @@ class Core:
     def _on(self, event: Event, now_at: int) -> None:
         if isinstance(event, Answered):
             self._on_answered(event, now_at)
+        elif isinstance(event, Part):
+            self._on_part(event)
         elif isinstance(event, Up):
             self.peer = Peer(
                 self.peer.endpoint, "up", event.welcome["instance"], self.session.generation,
@@ -371,6 +382,17 @@ class Core:
         elif event.header.command == wire.ERROR:
             message = map_of(event.body).get("message")
             self.peer.reason = message if type(message) is str else ""
+
+    def _on_part(self, event: Part) -> None:
+        """One that was not asked for, or that cannot be read, is passed over: the answer is whole without."""
+        if not self._calls[event.tag].request.header.flags & wire.STREAM:
+            return
+        try:
+            value = wire.decode_body(event.body)
+        except ValueError:
+            self.session.counts["malformed"] += 1
+            return
+        self._events.append(Told(event.tag, event.number, value))
 
     def _on_answered(self, event: Answered, now_at: int) -> None:
         call = self._calls[event.tag]

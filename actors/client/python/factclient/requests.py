@@ -40,6 +40,10 @@ class How(TypedDict, total=False):
         W3C trace context: 25 bytes.
     retries : bool
         False: it is sent once, whatever comes.
+    on_partial : callable
+        ``on_partial(value, number)`` is told each part that comes before the answer, in order, from 0
+        in each attempt; the answer is whole without. It must not wait: the client's thread, or the
+        event loop, runs it.
     """
 
     timeout: float
@@ -55,6 +59,7 @@ class How(TypedDict, total=False):
     idempotency_key: bytes
     trace: bytes
     retries: bool
+    on_partial: Callable[[Any, int], object]
 
 
 @dataclass(slots=True)
@@ -144,12 +149,14 @@ class Question:
 
     request: Request
     read: Callable[[Outcome], Any]
+    on_partial: Callable[[Any, int], object] | None = None
 
 
 def _header(command: int, role: int, method: str, how: How) -> wire.Header:
     flags = wire.IDEMPOTENT * how.get("idempotent", False)
     flags |= wire.NO_CACHE * how.get("no_cache", False) | wire.REFRESH * how.get("refresh", False)
     flags |= wire.ONLY_IF_CACHED * how.get("only_if_cached", False)
+    flags |= wire.STREAM * (how.get("on_partial") is not None)
     header = wire.Header(
         command, flags, role=role, method=method, importance=how.get("importance", 1), key=how.get("key"),
         tenant=how.get("tenant"), idempotency_key=how.get("idempotency_key"), trace=how.get("trace"),
@@ -180,16 +187,16 @@ def _request(header: wire.Header, body: Any, how: How) -> Request:
 def tool_call(tool: str, arguments: dict[str, Any] | None, how: How) -> Question:
     """A tool's run, or its answer from the cache."""
     body = {"arguments": arguments or {}, "options": how.get("options") or {}}
-    return Question(_request(_header(wire.REQUEST, wire.DRIVER, tool, how), body, how), answer_of)
+    header = _header(wire.REQUEST, wire.DRIVER, tool, how)
+    return Question(_request(header, body, how), answer_of, how.get("on_partial"))
 
 
 def question(text: str, how: How) -> Question:
     """A question in words; it changes nothing, so it may be asked twice."""
     body = {"question": text, "options": how.get("options") or {}}
     how = {"idempotent": True, **how}
-    return Question(
-        _request(_header(wire.REQUEST, wire.DRIVER, "query", how), body, how), answer_of
-    )
+    header = _header(wire.REQUEST, wire.DRIVER, "query", how)
+    return Question(_request(header, body, how), answer_of, how.get("on_partial"))
 
 
 def to_broker(method: str, body: dict[str, Any] | None, how: How) -> Question:

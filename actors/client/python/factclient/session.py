@@ -56,15 +56,24 @@ class Answered:
 
 
 @dataclass(slots=True)
+class Part:
+    """A part of an answer, before it."""
+
+    tag: int
+    number: int
+    body: bytes | None
+
+
+@dataclass(slots=True)
 class Came:
-    """Any other pair: REQUEST, CANCEL, DRAIN, QUERY, GOAWAY, ERROR, PARTIAL ..."""
+    """Any other pair: REQUEST, CANCEL, DRAIN, QUERY, GOAWAY, ERROR ..."""
 
     header: wire.Header
     body: bytes | None
     connection: int
 
 
-Event = Up | Down | Refused | Answered | Came
+Event = Up | Down | Refused | Answered | Part | Came
 
 
 class Ask:
@@ -406,6 +415,8 @@ class Session:
         header = pair.header
         if header.command == wire.REPLY:
             self._on_reply(header, pair.body)
+        elif header.command == wire.PARTIAL:
+            self._on_partial(header, pair.body)
         elif header.command == wire.WELCOME:
             self._on_welcome(header, pair.body)
         elif header.command == wire.DISCONNECT:
@@ -424,6 +435,13 @@ class Session:
         self.counts["answered"] += 1
         self._remove(ask)
         self._events.append(Answered(ask.tag, header, body, False))
+
+    def _on_partial(self, header: wire.Header, body: bytes | None) -> None:
+        """Of what nobody waits for any more it is passed over."""
+        ask = self._by_id.get(header.id)
+        if ask is not None and ask.sent:
+            number = _number((header.extension or {}).get("seq"))
+            self._events.append(Part(ask.tag, number, body))
 
     def _on_welcome(self, header: wire.Header, body: bytes | None) -> None:
         welcome = map_of(body)

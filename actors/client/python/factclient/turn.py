@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Protocol
 
-from .core import Connect, Core, Ended
+from .core import Connect, Core, Ended, Told
 from .transport import Transport, now_at
 
 TURN_MESSAGES_MAX = 64  # taken in before others get their turn
@@ -46,7 +46,7 @@ def send_out(talks: _Talks, transport: Transport) -> bool:
 
 def turn(
     core: Core, transport: Transport, connect: Callable[[str], None]
-) -> tuple[list[Ended], bool]:
+) -> tuple[list[Ended | Told], bool]:
     """Take in, do what is due, send.
 
     Parameters
@@ -58,8 +58,8 @@ def turn(
 
     Returns
     -------
-    ended : list of Ended
-        Calls that have ended.
+    happened : list of Ended and Told
+        Calls that have ended, and parts of answers before that, in order.
     writing : bool
         Something could not leave.
     """
@@ -67,10 +67,10 @@ def turn(
     if transport.was_lost():
         core.lost(now_at())
     core.tick(now_at())
-    ended = []
+    happened: list[Ended | Told] = []
     for event in core.events():
         if isinstance(event, Connect):
             connect(event.endpoint)
         else:
-            ended.append(event)
-    return ended, send_out(core, transport)
+            happened.append(event)
+    return happened, send_out(core, transport)
