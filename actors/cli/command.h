@@ -36,6 +36,7 @@ enum cli_option {
     CLI_REFRESH,
     CLI_CACHED,
     CLI_IDEMPOTENT,
+    CLI_STREAM,
     CLI_COUNT, /* --count */
     CLI_ORIGINS,
     CLI_DIR,
@@ -66,7 +67,7 @@ struct cli_option_row {
     const char *doc;
 };
 
-#define COMMAND_OPTIONS_MAX 4u
+#define COMMAND_OPTIONS_MAX 5u
 #define ARGUMENTS_GIVEN_MAX 64u
 #define COMMAND_REASON_BYTES 256u
 

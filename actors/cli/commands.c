@@ -36,6 +36,8 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        0, 0, "Compute nothing"},
     [CLI_IDEMPOTENT] = {"idempotent", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Running it twice does no harm: it survives the loss of a worker"},
+    [CLI_STREAM]    = {"stream", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Print what comes before the answer on stderr, a line of JSON each"},
     [CLI_COUNT]     = {"count", 'n', VALUE_NUMBER, "N", "3", NULL,
                        1, PINGS_MAX, "How many"},
     [CLI_ORIGINS]   = {"origins", 0, VALUE_SWITCH, "", NULL, NULL,
@@ -58,7 +60,8 @@ static const struct verb verbs[] = {
      "one line of answer; with -o json one line of JSON.\n\n"
      "  fact query \"What was the Q1 2025 revenue of all companies?\"\n"
      "  fact -o json query - < questions.txt", verb_query},
-    {"call", "METHOD [ARGS | @FILE | -]", 1, 2, {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_IDEMPOTENT},
+    {"call", "METHOD [ARGS | @FILE | -]", 1, 2,
+     {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_IDEMPOTENT, CLI_STREAM},
      "Run a tool with exact arguments, or answer from the cache",
      "ARGS is a JSON object: given, in a file, or on stdin. What JSON has no word for: {\"$base64\":\n"
      "\"..\"} bytes, {\"$u64\": \"..\"} an integer above 2^63 - 1.\n\n"

@@ -12,6 +12,17 @@
 
 #define INPUT_BYTES_MAX ((size_t)4 * ARGUMENTS_BYTES_MAX) /* JSON is longer than what it says */
 
+/* A part of the answer, before it. err: talk, so that stdout stays the answer's. */
+static void print_part(void *err, uint64_t call, uint32_t number, struct bytes body)
+{
+    (void)call, (void)number;
+    if (body.data != NULL && !value_check(body, BODY_NESTING_MAX))
+        return; /* the answer is whole without */
+    json_print(body, err);
+    fputc('\n', err);
+    fflush(err); /* somebody may have to act on it now */
+}
+
 /* A request on the terms of the options. trace: TRACE_BYTES, filled. */
 static struct fact_request request_of(const struct invocation *invocation, char *trace)
 {
@@ -21,8 +32,10 @@ static struct fact_request request_of(const struct invocation *invocation, char 
     } flags[] = {{CLI_NO_CACHE, FLAG_NO_CACHE},
                  {CLI_REFRESH, FLAG_REFRESH},
                  {CLI_CACHED, FLAG_ONLY_IF_CACHED},
-                 {CLI_IDEMPOTENT, FLAG_IDEMPOTENT}};
+                 {CLI_IDEMPOTENT, FLAG_IDEMPOTENT},
+                 {CLI_STREAM, FLAG_STREAM}};
     struct fact_request request = FACT_REQUEST;
+    request.partial = invocation->options[CLI_STREAM].given ? print_part : NULL;
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (invocation->options[flags[i].option].given)
             request.flags |= flags[i].flag;
@@ -65,6 +78,19 @@ static void print_json(const struct invocation *invocation, struct bytes documen
     fputc('\n', invocation->out);
 }
 
+/* As fact_call(), and parts are printed meanwhile. */
+static void wait_for(const struct invocation *invocation, struct fact *handle,
+                     const struct fact_request *request, struct fact_reply *ret)
+{
+    enum status status = fact_submit(handle, request, NULL, invocation->err, NULL);
+    if (status != STATUS_OK) {
+        *ret = (struct fact_reply){.status = status, .local = true};
+        return;
+    }
+    while (!fact_next(handle, ret)) /* its deadline ends it at the latest */
+        (void)fact_poll(handle, -1);
+}
+
 /* Ask, and print the end. line: on one line. */
 static enum exit_code ask(const struct invocation *invocation, struct fact *handle,
                           const struct fact_request *request, const char *what, struct bytes text,
@@ -72,8 +98,7 @@ static enum exit_code ask(const struct invocation *invocation, struct fact *hand
 {
     struct fact_reply reply;
     struct document document;
-    enum status status = fact_call(handle, request, &reply);
-    assert(status == reply.status);
+    wait_for(invocation, handle, request, &reply);
     document_init(&document);
     enum exit_code code =
         answer_document(&document.writer, what, text, request->trace.data, &reply);

@@ -44,6 +44,7 @@ static const struct {
     {"query x -o json", "query", 1},
     {"call Math_Calculator", "call", 1},
     {"call Math_Calculator {}", "call", 2},
+    {"call Math_Calculator {} --stream", "call", 2},
     {"tools list", "tools list", 0},
     {"--endpoint tcp://h:1 tools show X", "tools show", 1},
     {"config check f", "config check", 1},
