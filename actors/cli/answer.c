@@ -38,7 +38,7 @@ static void put_sources(struct writer *writer, struct bytes list)
             writer_nil(writer); /* the count is said already */
             continue;
         }
-        writer_map(writer, 7);
+        writer_map(writer, 8);
         put_text(writer, "tool", source.tool);
         put_text(writer, "version", source.version);
         put_time(writer, "as_of", source.as_of);
@@ -46,6 +46,7 @@ static void put_sources(struct writer *writer, struct bytes list)
         put_text(writer, "instance", source.instance);
         put_f64(writer, "execution_time_ms", source.execution_time_ms);
         put_bool(writer, "truncated", source.truncated);
+        put_text(writer, "execution_method", source.execution_method);
     }
 }
 
@@ -268,6 +269,7 @@ static void print_sources(struct bytes sources, FILE *out)
         print_plain(value_find(source, "instance"), " by ", out);
         fputs(" in ", out);
         print_us(number_of(source, "execution_time_ms") * 1000, out);
+        print_plain(value_find(source, "execution_method"), ", ", out);
         print_plain(value_find(source, "cache"), ", cache ", out);
         if (value_bool(value_find(source, "truncated"), &truncated) && truncated)
             fputs(", truncated", out);

@@ -55,7 +55,8 @@ struct bytes results_source(const struct task *task, const struct msg_tool_resul
                                 .as_of = tool->as_of,
                                 .instance = instance,
                                 .execution_time_ms = tool->execution_time_ms,
-                                .truncated = tool->truncated};
+                                .truncated = tool->truncated,
+                                .execution_method = tool->execution_method};
     writer_init(&writer, out, RESULT_SOURCE_BYTES);
     writer_array(&writer, 1);
     enum status status = message_write(MSG_SOURCE, &source, &writer);

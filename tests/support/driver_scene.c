@@ -147,6 +147,7 @@ static void answer_tool(struct recorded_ask *ask)
                  "db:demo\xa8"
                  "t:demo.x",
                  18},
+        .execution_method = bytes_of("local"),
     };
     struct answer answer = {
         .status = STATUS_OK, .executed = EXECUTED_YES, .instance = bytes_of(EXECUTOR)};

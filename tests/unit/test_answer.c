@@ -108,7 +108,8 @@ START_TEST(json_holds_all_that_the_table_shows)
         .as_of = 1764037800123,
         .sources = value_of("[{\"tool\":\"SQL_QueryReadonly\",\"version\":\"1.0.0\",\"as_of\":"
                             "1764037800123,\"instance\":\"tool_executor-1\","
-                            "\"execution_time_ms\":1.5,\"cache\":\"miss\"}]"),
+                            "\"execution_time_ms\":1.5,\"cache\":\"miss\","
+                            "\"execution_method\":\"arcade\"}]"),
         .cache = value_of("{\"status\":\"miss\",\"key\":\"k\"}"),
         .degraded = value_of("[\"cache\"]")};
     ck_assert_int_eq(make(&answer), CODE_OK);
@@ -121,6 +122,7 @@ START_TEST(json_holds_all_that_the_table_shows)
                                         "\"version\":\"1.0.0\"",
                                         "\"instance\":\"tool_executor-1\"",
                                         "\"execution_time_ms\":1.5",
+                                        "\"execution_method\":\"arcade\"",
                                         "\"status\":\"miss\"",
                                         "\"as_of\":\"2025-11-25T02:30:00.123Z\"",
                                         "\"degraded\":[\"cache\"]",

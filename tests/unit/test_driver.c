@@ -108,6 +108,7 @@ START_TEST(an_answer_names_its_source)
     ck_assert(bytes_are(source.version, "1.0.0"));
     ck_assert(bytes_are(source.instance, "executor-1"));
     ck_assert(bytes_are(source.cache, "miss"));
+    ck_assert(bytes_are(source.execution_method, "local"));
     ck_assert_uint_ne(source.as_of, 0);
 }
 END_TEST
