@@ -49,6 +49,15 @@ static bool take_label(struct bench_options *self, const char *text)
     return true;
 }
 
+static bool take_remote(struct bench_options *self, const char *text)
+{
+    uint32_t pid;
+    if (!read_u32(text, 1, INT32_MAX, &pid))
+        return false;
+    self->remote = (int)pid;
+    return true;
+}
+
 static bool take_rate(struct bench_options *self, const char *text)
 {
     return read_number(text, 0.1, NUMBER_MAX, &self->run.rate);
@@ -211,6 +220,7 @@ static const struct {
     {"--no-cache",     NULL,       take_no_cache,    "plain: past the cache"},
     {"--find-max",     "P99",      take_search,      "the highest rate from --rate on with p99 up to this and no failure"},
     {"--to",           "N",        take_search_to,   "--find-max: look no higher (1000000)"},
+    {"--remote",       "PID",      take_remote,      "arcade: the server, counted as a part, not as a disturbance"},
     {"--label",        "TEXT",     take_label,       "goes into the report"},
     {"-o",             "table|json", take_output,    "how to print (table)"},
 };

@@ -11,6 +11,7 @@
 struct bench_options {
     const char *endpoint, *label;
     unsigned connections;
+    int remote; /* pid of what a gateway calls; 0: none */
     bool is_json;
     struct run_config run;
     struct workload_config workload;

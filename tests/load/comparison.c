@@ -184,7 +184,7 @@ static void print_series(const struct comparison *self, FILE *out)
     for (int part = 0; part < PART_COUNT; part++)
         fprintf(out, " %s |", part_names[part]);
     fputs(" all | sleeps | p50 | p99 | rounds | invalid |\n|---|---|---|---|---|---|---|---|---|---"
-          "|---|---|---|---|\n",
+          "|---|---|---|---|---|\n",
           out);
     for (unsigned i = 0; i < self->series_count; i++) {
         const struct series *series = &self->series[i];

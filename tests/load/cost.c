@@ -14,11 +14,9 @@
 #define PATH_BYTES 320
 #define LINE_BYTES 512
 
-const char *const part_names[PART_COUNT] = {[PART_CLIENT] = "client",
-                                            [PART_BROKER] = "broker",
-                                            [PART_DRIVER] = "driver",
-                                            [PART_PARTITION] = "partition",
-                                            [PART_WORKER] = "worker"};
+const char *const part_names[PART_COUNT] = {
+    [PART_CLIENT] = "client",       [PART_BROKER] = "broker", [PART_DRIVER] = "driver",
+    [PART_PARTITION] = "partition", [PART_WORKER] = "worker", [PART_REMOTE] = "remote"};
 
 static int64_t clock_ns(clockid_t clock)
 {

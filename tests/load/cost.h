@@ -11,8 +11,16 @@
 
 #define COST_PROCESSES_MAX 128u
 
-/* The parts that a request passes. */
-enum part { PART_CLIENT, PART_BROKER, PART_DRIVER, PART_PARTITION, PART_WORKER, PART_COUNT };
+/* The parts that a request passes; REMOTE is what a gateway calls. */
+enum part {
+    PART_CLIENT,
+    PART_BROKER,
+    PART_DRIVER,
+    PART_PARTITION,
+    PART_WORKER,
+    PART_REMOTE,
+    PART_COUNT
+};
 extern const char *const part_names[PART_COUNT];
 
 /* Of a process since its start. */

@@ -54,6 +54,8 @@ static void find_processes(struct bench *self)
     struct bytes one;
     cost_init(&self->cost);
     (void)cost_add(&self->cost, PART_CLIENT, (int)getpid());
+    if (self->options.remote > 0)
+        (void)cost_add(&self->cost, PART_REMOTE, self->options.remote);
     if (!is_here(self->options.endpoint) ||
         fact_query(self->connections.handles[0], "statistics", (struct bytes){0}, UP_MS, &reply) !=
             STATUS_OK ||

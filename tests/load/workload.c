@@ -11,6 +11,8 @@
 
 #define ROOM_BYTES (WORKLOAD_SIZE_MAX + 512u)
 #define DEMO_RECORDS 144u /* of the generated data: 12 companies, 12 quarters */
+#define DOUBLES 1000000u  /* numbers that Arcade is asked for */
+#define TENANTS 100u      /* that ask Arcade in turn: a gateway lets one have a few calls only */
 #define STATEMENT "select revenue from financial_records where id = ? and ? >= 0"
 
 const struct workload_row workload_rows[WORKLOAD_COUNT] = {
@@ -18,6 +20,7 @@ const struct workload_row workload_rows[WORKLOAD_COUNT] = {
     [WORKLOAD_HIT] = {"hit", "client, broker, driver, cache partition: an answer that is there"},
     [WORKLOAD_MISS] = {"miss", "as hit, never asked before: a tool runs, and it is kept"},
     [WORKLOAD_SELECT] = {"select", "an indexed SELECT, past the cache"},
+    [WORKLOAD_ARCADE] = {"arcade", "a gateway's call to fact-arcade-server, past the cache"},
     [WORKLOAD_PLAIN] = {"plain", "--role, --method and --body as they are; any answer"}};
 
 /* {arguments: {statement, parameters: [record, number]}}: the second makes it a question of its
@@ -39,6 +42,31 @@ static struct bytes write_select(char *room, uint64_t number)
     enum status status = message_encode(MSG_CALL, &call, room, ROOM_BYTES, &body);
     assert(status == STATUS_OK);
     return body;
+}
+
+/* {arguments: {n}} */
+static struct bytes write_double(char *room, uint64_t number)
+{
+    char arguments[32];
+    struct writer writer;
+    struct bytes body;
+    writer_init(&writer, arguments, sizeof arguments);
+    writer_map(&writer, 1);
+    writer_cstr(&writer, "n");
+    writer_u64(&writer, number);
+    struct msg_call call = {.arguments = writer_bytes(&writer)};
+    enum status status = message_encode(MSG_CALL, &call, room, ROOM_BYTES, &body);
+    assert(status == STATUS_OK);
+    return body;
+}
+
+static bool is_double(const struct fact_reply *reply, uint64_t number)
+{
+    struct msg_answer answer;
+    uint64_t found = 0;
+    return reply->status == STATUS_OK &&
+           message_decode(MSG_ANSWER, reply->body, &answer) == STATUS_OK &&
+           value_u64(value_find(answer.value, "double"), &found) && found == 2 * number;
 }
 
 static size_t echo_head(uint32_t size)
@@ -133,6 +161,13 @@ void workload_request(struct workload *self, uint64_t key, struct fact_request *
     case WORKLOAD_MISS:
         ret->body = write_select(self->room, key);
         break;
+    case WORKLOAD_ARCADE:
+        ret->method = bytes_of("Arcade_Bench_Double");
+        ret->flags |= FLAG_NO_CACHE;
+        (void)snprintf(self->tenant, sizeof self->tenant, "tenant-%u", (unsigned)(key % TENANTS));
+        ret->tenant = bytes_of(self->tenant);
+        ret->body = write_double(self->room, key % DOUBLES);
+        break;
     case WORKLOAD_PLAIN:
         ret->role = self->config.role;
         ret->method = bytes_of(self->config.method);
@@ -180,6 +215,8 @@ bool workload_is_right(struct workload *self, uint64_t key, const struct fact_re
     switch (self->config.kind) {
     case WORKLOAD_PLAIN:
         return true;
+    case WORKLOAD_ARCADE:
+        return is_double(reply, key % DOUBLES);
     case WORKLOAD_ECHO:
         sent = write_echo(self, key);
         return bytes_equal(reply->body, sent);

@@ -16,6 +16,7 @@ enum workload_kind {
     WORKLOAD_HIT,    /* client - broker - driver - cache partition; keys are warmed */
     WORKLOAD_MISS,   /* the same, never asked before: and tool executor, and it is kept */
     WORKLOAD_SELECT, /* client - broker - driver - broker - tool executor, past the cache */
+    WORKLOAD_ARCADE, /* client - broker - driver - broker - gateway - fact-arcade-server */
     WORKLOAD_PLAIN,  /* any method and body, and any answer */
     WORKLOAD_COUNT
 };
@@ -43,6 +44,7 @@ struct workload {
     struct key_law law;
     uint64_t random, number; /* number: of the next ECHO or MISS */
     char *room;              /* the body of one request */
+    char tenant[16];         /* of one request */
     struct bytes *bodies;    /* by key: made once; owned */
     struct bytes *rows;      /* by key: what the answer has to hold; owned; data NULL: not known */
 };
