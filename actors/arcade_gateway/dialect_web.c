@@ -230,13 +230,20 @@ static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
 
 /* Answers. */
 
+/* A text of the other side's; what is no UTF-8 of it becomes ?. */
 static void put_text(struct writer *out, const char *key, const char *text)
 {
+    char cleaned[HTTP_HEADER_BYTES_MAX];
     writer_cstr(out, key);
-    if (cursor_is_utf8(bytes_of(text)))
+    if (cursor_is_utf8(bytes_of(text))) {
         writer_cstr(out, text);
-    else
-        writer_blob(out, bytes_of(text));
+        return;
+    }
+    (void)snprintf(cleaned, sizeof cleaned, "%s", text);
+    for (char *at = cleaned; *at != '\0'; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    writer_cstr(out, cleaned);
 }
 
 static void put_found(struct writer *out, const char *key, const struct http_response *came,
@@ -246,21 +253,41 @@ static void put_found(struct writer *out, const char *key, const struct http_res
     put_text(out, key, value == NULL ? "" : value);
 }
 
+static bool same_name(const struct http_header *left, const struct http_header *right)
+{
+    return strcasecmp(left->name, right->name) == 0;
+}
+
+static bool is_first(const struct http_response *came, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (same_name(&came->headers[k], &came->headers[i]))
+            return false;
+    return cursor_is_utf8(bytes_of(came->headers[i].name));
+}
+
+/* All values of one name. source: RFC 9110, 5.3 */
+static void put_header(struct writer *out, const struct http_response *came, size_t i)
+{
+    char values[HTTP_HEADER_BYTES_MAX] = "";
+    size_t used = 0;
+    for (size_t k = i; k < came->header_count; k++)
+        if (same_name(&came->headers[k], &came->headers[i]) && used < sizeof values)
+            used += (size_t)snprintf(values + used, sizeof values - used, "%s%s", k > i ? ", " : "",
+                                     came->headers[k].value);
+    put_text(out, came->headers[i].name, values);
+}
+
 static void put_headers(struct writer *out, const struct http_response *came)
 {
     size_t count = 0;
     for (size_t i = 0; i < came->header_count; i++)
-        count += cursor_is_utf8(bytes_of(came->headers[i].name)) &&
-                 cursor_is_utf8(bytes_of(came->headers[i].value));
+        count += is_first(came, i);
     writer_cstr(out, "headers");
     writer_map(out, count);
-    for (size_t i = 0; i < came->header_count; i++) {
-        if (!cursor_is_utf8(bytes_of(came->headers[i].name)) ||
-            !cursor_is_utf8(bytes_of(came->headers[i].value)))
-            continue;
-        writer_cstr(out, came->headers[i].name);
-        writer_cstr(out, came->headers[i].value);
-    }
+    for (size_t i = 0; i < came->header_count; i++)
+        if (is_first(came, i))
+            put_header(out, came, i);
 }
 
 /* JSON as a value if it says that it is and it is; else text; else bytes. */
@@ -337,7 +364,7 @@ static const struct {
 } failures[] = {
     [HTTP_ANSWERED] = {STATUS_INTERNAL, "INTERNAL", ""},
     [HTTP_NO_CONNECTION] = {STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "it cannot be reached"},
-    [HTTP_TLS] = {STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE", "it cannot show who it is"},
+    [HTTP_TLS] = {STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "it cannot show who it is"},
     [HTTP_LOST] = {STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE", "the connection broke"},
     [HTTP_LATE] = {STATUS_DEADLINE_RUNNING, "TIMEOUT", "it did not answer in time"},
     [HTTP_TOO_LARGE] = {STATUS_APP_ERROR, "LIMIT", "its answer is too large"},
@@ -358,8 +385,12 @@ static enum dialogue_next take(struct dialogue *self, const struct http_response
             write_answer(self, came);
         return DIALOGUE_DONE;
     }
+    bool nothing_was_done = statuses[failures[came->end].status].executed == EXECUTED_NO;
     failure_set(&self->failure, failures[came->end].status, failures[came->end].code, "%s: %s",
                 failures[came->end].text, came->reason);
+    if (came->sent && nothing_was_done) /* the first host may have done what it was asked */
+        failure_set(&self->failure, STATUS_APP_ERROR, "UPSTREAM_REDIRECT",
+                    "where it was redirected, %s: %s", failures[came->end].text, came->reason);
     if (came->end == HTTP_DENIED)
         failure_field(&self->failure, "url");
     return DIALOGUE_FAILED;

@@ -95,4 +95,12 @@ struct http {
  */
 const char *http_header_find(const struct http_response *response, const char *name);
 
+/* Split lines of "Name: value" in place; a status line and what has no name are passed over, and
+ * whatever is beyond HTTP_HEADERS_MAX.
+ *
+ * text     ends in 0; borrowed as long as out is used
+ * out      HTTP_HEADERS_MAX
+ * returns  how many */
+size_t http_headers_split(char *text, struct http_header *out);
+
 #endif

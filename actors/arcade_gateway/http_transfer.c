@@ -79,7 +79,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     struct transfer *self = context;
     (void)purpose;
     if (self->is_foreign && !address_is_allowed(&self->rules->allowed, &address->addr)) {
-        transfer_end(self, HTTP_DENIED, "its address is not one that may be reached");
+        self->is_denied = true; /* but the name may have another one */
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -232,13 +232,17 @@ static void set_options(struct transfer *self, long left_ms)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    /* Over plain HTTP nobody knows before the first answer whether a connection can be shared: to
+     * wait for that would make one slow answer everybody's. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncasecmp(self->url, "https:", 6) == 0 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* no waiting for who looks a name up */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_PROXY,
-                     rules->proxy); /* "": none, whatever the environment says */
+    /* "": none, whatever the environment says. Where a proxy goes to cannot be judged. */
+    curl_easy_setopt(easy, CURLOPT_PROXY, self->is_foreign ? "" : rules->proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, rules->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->error);
@@ -270,16 +274,17 @@ bool transfer_prepare(struct transfer *self, int64_t now_at)
     self->header_lines.used = 0;
     self->came.used = 0;
     self->error[0] = '\0';
+    self->is_denied = false;
     set_options(self, (long)left_ms);
     return true;
 }
 
 /* Redirects. */
 
-static bool is_credential(const char *line)
+/* Headers that say nothing of who asks; any other may be a key, whatever its name. */
+static bool is_neutral(const char *line)
 {
-    static const char *const names[] = {
-        "authorization:", "cookie:", "x-api-key:", "proxy-authorization:", "arcade-user-id:"};
+    static const char *const names[] = {"accept:", "accept-language:", "content-type:", "expect:"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncasecmp(line, names[i], strlen(names[i])) == 0)
             return true;
@@ -290,8 +295,7 @@ static void drop_credentials(struct transfer *self)
 {
     struct curl_slist *kept = NULL;
     for (const struct curl_slist *at = self->headers; at != NULL; at = at->next) {
-        struct curl_slist *list =
-            is_credential(at->data) ? kept : curl_slist_append(kept, at->data);
+        struct curl_slist *list = is_neutral(at->data) ? curl_slist_append(kept, at->data) : kept;
         assert(list != NULL || kept == NULL);
         kept = list;
     }
@@ -300,10 +304,12 @@ static void drop_credentials(struct transfer *self)
     self->headers = kept;
 }
 
-/* 301, 302 and 303 are asked for with GET, as everybody does; 307 and 308 as before. */
+/* 303 is asked for with GET, and so is a POST after 301 and 302, as everybody does; all others as
+ * before. source: Fetch, "HTTP-redirect fetch" */
 static void change_method(struct transfer *self, long status)
 {
-    if (status == 307 || status == 308)
+    bool changes = status == 303 || (self->method == HTTP_POST && (status == 301 || status == 302));
+    if (!changes)
         return;
     self->method = HTTP_GET;
     free(self->body);
@@ -329,6 +335,7 @@ static bool follow(struct transfer *self, long status)
     }
     memcpy(self->url, location, strlen(location) + 1);
     self->redirects_left--;
+    self->was_redirected = true;
     if (!url_same_origin(&before, &after))
         drop_credentials(self);
     change_method(self, status);
@@ -337,6 +344,7 @@ static bool follow(struct transfer *self, long status)
 
 /* Ends. */
 
+/* In this hop. */
 static bool was_sent(const struct transfer *self)
 {
     long bytes = 0;
@@ -376,6 +384,8 @@ bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at)
     (void)curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
     if (!self->is_broken && result == CURLE_OK && follow(self, status))
         return true;
+    if (result == CURLE_COULDNT_CONNECT && self->is_denied)
+        transfer_end(self, HTTP_DENIED, "its address is not one that may be reached");
     if (!self->is_broken) {
         self->end = end_of(self, result, now_at);
         (void)snprintf(self->reason, sizeof self->reason, "%.200s",
@@ -384,28 +394,16 @@ bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at)
     return false;
 }
 
-/* Split "Name: value" lines, in a copy: more may come. The status line is passed over. */
+/* In a copy: more may come. */
 static size_t split_headers(struct transfer *self, struct http_header *out)
 {
-    size_t count = 0, size = self->header_lines.used;
-    char *rest = NULL;
+    size_t size = self->header_lines.used;
     self->split = realloc(self->split, size + 1);
     assert(self->split != NULL);
     if (size > 0)
         memcpy(self->split, self->header_lines.data, size);
     self->split[size] = '\0';
-    for (char *line = strtok_r(self->split, "\r\n", &rest);
-         line != NULL && count < HTTP_HEADERS_MAX; line = strtok_r(NULL, "\r\n", &rest)) {
-        char *colon = strchr(line, ':');
-        if (colon == NULL || colon == line || strncmp(line, "HTTP/", 5) == 0)
-            continue;
-        *colon = '\0';
-        char *value = colon + 1 + strspn(colon + 1, " \t");
-        for (size_t end = strlen(value); end > 0 && strchr(" \t", value[end - 1]) != NULL; end--)
-            value[end - 1] = '\0';
-        out[count++] = (struct http_header){line, value};
-    }
-    return count;
+    return http_headers_split(self->split, out);
 }
 
 void transfer_write_response(struct transfer *self, int64_t now_at, struct http_response *ret)
@@ -413,7 +411,7 @@ void transfer_write_response(struct transfer *self, int64_t now_at, struct http_
     long status = 0;
     *ret = (struct http_response){.exchange = self->number,
                                   .end = self->has_ended ? self->end : HTTP_ANSWERED,
-                                  .sent = was_sent(self),
+                                  .sent = self->was_redirected || was_sent(self),
                                   .body = {self->came.data, self->came.used},
                                   .was_cut = self->was_cut,
                                   .taken_us = now_at - self->begun_at};

@@ -47,6 +47,8 @@ struct transfer {
     struct gathered header_lines, came;
     char *split;    /* the header lines, as names and values */
     bool is_broken; /* ended by us; end says how */
+    bool is_denied; /* an address of this hop was */
+    bool was_redirected;
     enum http_end end;
     bool was_cut;
     char error[CURL_ERROR_SIZE];

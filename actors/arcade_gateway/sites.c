@@ -194,7 +194,7 @@ bool sites_read(struct sites *self, const struct settings *settings, struct impo
         struct site *web = add(self, "Web", &dialect_web, imports);
         web->offers_tools = true;
         web->is_foreign = true;
-        /* It stands for any number of hosts: one that fails must not shut the others off. */
+        web->target.is_many = true; /* one that fails must not shut the others off */
         (void)breaker_set_force(&web->target.breaker, BREAKER_FORCE_CLOSED);
     }
     return add_rows(self, settings, imports, reason, reason_size) &&

@@ -128,7 +128,7 @@ bool target_end(struct target *self, int64_t now_at, int64_t unix_ms, uint64_t r
     if (came == NULL)
         return breaker_report(&self->breaker, now_at, random, token, BREAKER_NEITHER);
     enum breaker_outcome outcome = target_outcome(self, came);
-    if (came->status == 429 && repeat_after_ms(came, unix_ms, &after_ms))
+    if (came->status == 429 && !self->is_many && repeat_after_ms(came, unix_ms, &after_ms))
         self->tat = rate_postpone(&self->rule->rate, self->tat, now_at + after_ms * US_PER_MS);
     learn(self, came, outcome);
     return breaker_report(&self->breaker, now_at, random, token, outcome);

@@ -26,6 +26,7 @@ struct target_rule {
 
 struct target {
     const struct target_rule *rule;
+    bool is_many; /* it stands for any number of hosts: what one says binds no other */
     struct breaker breaker;
     rate_tat tat;
     struct repeat_budget repeats;

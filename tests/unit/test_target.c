@@ -117,6 +117,22 @@ START_TEST(a_429_moves_the_next)
 }
 END_TEST
 
+START_TEST(a_429_of_one_host_binds_no_other)
+{
+    uint32_t token, after_ms = 0;
+    struct http_response limited = {.end = HTTP_ANSWERED,
+                                    .sent = true,
+                                    .status = 429,
+                                    .headers = {{"Retry-After", "86400"}},
+                                    .header_count = 1};
+    rule.rate = rate_of(100, 60 * US_PER_S, 100);
+    target.is_many = true;
+    ck_assert_int_eq(begin(NOW_AT, &token, &after_ms), STATUS_OK);
+    ck_assert(!target_end(&target, NOW_AT, 0, 0, token, &limited));
+    ck_assert_int_eq(begin(NOW_AT, &token, &after_ms), STATUS_OK);
+}
+END_TEST
+
 START_TEST(five_failures_break_it)
 {
     uint32_t token, after_ms = 0;
@@ -189,6 +205,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, coming_and_going_in_any_order);
     tcase_add_test(tcase, its_rate_says_exactly_when);
     tcase_add_test(tcase, a_429_moves_the_next);
+    tcase_add_test(tcase, a_429_of_one_host_binds_no_other);
     tcase_add_test(tcase, five_failures_break_it);
     tcase_add_test(tcase, what_we_withdraw_says_nothing_of_it);
     tcase_add_loop_test(tcase, what_counts_against_it, 0,
