@@ -7,7 +7,6 @@
 #include "actors/arcade_gateway/repeat.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define RETRY_AFTER_MS 1000u /* where Arcade does not say */
 #define REASON_BYTES_MAX 400u
 #define MASK '*'
 
@@ -47,21 +46,6 @@ static const struct {
     {0, 999, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE"},
 };
 
-/* Of an exchange that came to no answer, by whether Arcade may have seen it. */
-static const struct {
-    enum status sent, not_sent;
-    const char *code, *code_not_sent;
-} ends[] = {
-    [HTTP_NO_CONNECTION] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_TLS] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LOST] = {STATUS_APP_ERROR, STATUS_CIRCUIT_OPEN, "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LATE] = {STATUS_DEADLINE_RUNNING, STATUS_DEADLINE_QUEUED, "TIMEOUT", "TIMEOUT"},
-    [HTTP_TOO_LARGE] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "LIMIT", "LIMIT"},
-    [HTTP_MALFORMED] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE",
-                        "UPSTREAM_BAD_RESPONSE"},
-    [HTTP_DENIED] = {STATUS_FORBIDDEN, STATUS_FORBIDDEN, "FORBIDDEN", "FORBIDDEN"},
-};
-
 static void hide(char *text, const char *secret)
 {
     size_t size = strlen(secret);
@@ -90,13 +74,13 @@ static void fail_status(struct dialogue *self, const struct http_response *came)
     while (came->status < codes[row].from || came->status > codes[row].to)
         row++;
     bool is_elsewhere = came->status == 404 && !is_call;
-    if (!arcade_text(talk->came.value, "message", message, sizeof message))
-        (void)arcade_text(talk->came.value, "reason", message, sizeof message);
+    if (!dialogue_text(talk->came.value, "message", message, sizeof message))
+        (void)dialogue_text(talk->came.value, "reason", message, sizeof message);
     failure_set(&self->failure, is_elsewhere ? STATUS_APP_ERROR : codes[row].status,
                 is_elsewhere ? "UPSTREAM_NOT_FOUND" : codes[row].code, "Arcade: HTTP %u%s%s",
                 came->status, message[0] != '\0' ? ": " : "", message);
     if (came->status == 429 && !repeat_after_ms(came, self->unix_ms, &self->failure.retry_after_ms))
-        self->failure.retry_after_ms = RETRY_AFTER_MS;
+        self->failure.retry_after_ms = DIALOGUE_RETRY_AFTER_MS;
 }
 
 enum dialogue_next arcade_fail_http(struct dialogue *self, const struct http_response *came)
@@ -105,13 +89,7 @@ enum dialogue_next arcade_fail_http(struct dialogue *self, const struct http_res
         fail_status(self, came);
         return DIALOGUE_FAILED;
     }
-    bool sent = came->sent;
-    failure_set(&self->failure, sent ? ends[came->end].sent : ends[came->end].not_sent,
-                sent ? ends[came->end].code : ends[came->end].code_not_sent, "Arcade: %s",
-                came->reason);
-    if (self->failure.status == STATUS_CIRCUIT_OPEN)
-        self->failure.retry_after_ms = RETRY_AFTER_MS;
-    return DIALOGUE_FAILED;
+    return dialogue_fail_unanswered(self, "Arcade", came);
 }
 
 enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error)
@@ -128,10 +106,10 @@ enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error)
         status = kinds[i].status;
         code = kinds[i].code;
     }
-    if (!arcade_text(error, "message", message, sizeof message))
+    if (!dialogue_text(error, "message", message, sizeof message))
         snprintf(message, sizeof message, "The tool failed, and did not say why.");
     failure_set(&self->failure, status, code, "%s", message);
-    if (arcade_text(error, "additional_prompt_content", hint, sizeof hint))
+    if (dialogue_text(error, "additional_prompt_content", hint, sizeof hint))
         failure_hint(&self->failure, "%s", hint);
     if (value_u64(value_find(error, "retry_after_ms"), &after_ms) && after_ms > 0)
         self->failure.retry_after_ms = after_ms < UINT32_MAX ? (uint32_t)after_ms : UINT32_MAX;

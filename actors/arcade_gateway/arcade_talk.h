@@ -84,8 +84,4 @@ enum dialogue_next arcade_fail_leave(struct dialogue *self);
 /* Every reason there is to fail passes here: our key is taken out of what others wrote. */
 void arcade_hide_secret(struct dialogue *self);
 
-/* A text of a map, cut at a bound between two characters; false: it is not there, or is empty, or
- * has a 0 in it. Then out is empty. */
-bool arcade_text(struct bytes map, const char *key, char *out, size_t size);
-
 #endif

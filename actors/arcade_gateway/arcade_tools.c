@@ -13,21 +13,6 @@
 #define SCHEMA_BYTES_MAX 32768u /* before it is put into its canonical form, which is shorter */
 #define SEPARATORS " ,\t"
 
-bool arcade_text(struct bytes map, const char *key, char *out, size_t size)
-{
-    struct bytes text;
-    out[0] = '\0';
-    if (!value_text(value_find(map, key), &text) || text.size == 0 ||
-        memchr(text.data, '\0', text.size) != NULL)
-        return false;
-    size_t length = text.size < size ? text.size : size - 1;
-    for (int i = 0; i < 3 && !cursor_is_utf8((struct bytes){text.data, length}); i++)
-        length--; /* to the end of a character */
-    memcpy(out, text.data, length);
-    out[length] = '\0';
-    return true;
-}
-
 struct bytes arcade_toolkit(const char *toolkits, size_t at)
 {
     at += strspn(toolkits + at, SEPARATORS);
@@ -252,11 +237,11 @@ static const char *take_definition(struct bytes given, struct parts *parts)
     struct writer writer;
     *tool = (struct remote_tool){.timeout_ms = TIMEOUT_MS, .scope = "user"};
     (void)value_text(value_find(given, "qualified_name"), &name);
-    if (!arcade_text(given, "qualified_name", tool->remote_name, sizeof tool->remote_name) ||
+    if (!dialogue_text(given, "qualified_name", tool->remote_name, sizeof tool->remote_name) ||
         strlen(tool->remote_name) != name.size)
         return "no qualified_name of 1 to 255 bytes";
-    (void)arcade_text(given, "description", tool->description, sizeof tool->description);
-    if (!arcade_text(toolkit, "version", tool->version, sizeof tool->version))
+    (void)dialogue_text(given, "description", tool->description, sizeof tool->description);
+    if (!dialogue_text(toolkit, "version", tool->version, sizeof tool->version))
         snprintf(tool->version, sizeof tool->version, "%s", ARCADE_VERSION_UNKNOWN);
     tool->read_only = says(behavior, "read_only");
     tool->idempotent = tool->read_only || says(behavior, "idempotent");

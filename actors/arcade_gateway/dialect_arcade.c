@@ -52,10 +52,10 @@ static void take_leave(struct arcade_talk *talk, struct bytes leave)
     struct bytes id = {0}, url = {0};
     (void)value_text(value_find(leave, "id"), &id);
     (void)value_text(value_find(leave, "url"), &url);
-    if (!arcade_text(leave, "id", talk->leave_id, sizeof talk->leave_id) ||
+    if (!dialogue_text(leave, "id", talk->leave_id, sizeof talk->leave_id) ||
         strlen(talk->leave_id) != id.size)
         talk->leave_id[0] = '\0';
-    if (!arcade_text(leave, "url", talk->leave_url, sizeof talk->leave_url) ||
+    if (!dialogue_text(leave, "url", talk->leave_url, sizeof talk->leave_url) ||
         strlen(talk->leave_url) != url.size || !is_address(talk->leave_url))
         talk->leave_url[0] = '\0';
     take_scopes(talk, value_find(leave, "scopes"));

@@ -14,7 +14,6 @@
 
 #define BODY_BYTES_MAX 2097152u /* of a request, as MessagePack */
 #define ANSWER_NESTING_MAX 24u  /* of a response, with the arguments of calls in it */
-#define RETRY_AFTER_MS 1000u
 #define PATH_BYTES_MAX 64u
 
 struct model_talk {
@@ -300,36 +299,18 @@ static enum dialogue_next fail_status(struct dialogue *self, const struct http_r
     (void)fail(self, STATUS_RATE_LIMITED, "RATE_LIMITED", what);
     if (!repeat_after_ms(came, self->unix_ms, &self->failure.retry_after_ms) ||
         self->failure.retry_after_ms == 0)
-        self->failure.retry_after_ms = RETRY_AFTER_MS;
+        self->failure.retry_after_ms = DIALOGUE_RETRY_AFTER_MS;
     return DIALOGUE_FAILED;
 }
-
-/* Of an exchange that came to no answer; by whether the provider may have seen it. */
-static const struct {
-    enum status status, unsent_status;
-    const char *code, *unsent_code;
-} ends[] = {
-    [HTTP_NO_CONNECTION] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_TLS] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LOST] = {STATUS_APP_ERROR, STATUS_CIRCUIT_OPEN, "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LATE] = {STATUS_DEADLINE_RUNNING, STATUS_DEADLINE_QUEUED, "TIMEOUT", "TIMEOUT"},
-    [HTTP_TOO_LARGE] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "LIMIT", "LIMIT"},
-    [HTTP_MALFORMED] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE",
-                        "UPSTREAM_BAD_RESPONSE"},
-    [HTTP_DENIED] = {STATUS_FORBIDDEN, STATUS_FORBIDDEN, "FORBIDDEN", "FORBIDDEN"},
-};
 
 static enum dialogue_next take(struct dialogue *self, const struct http_response *came,
                                struct exchange *ret)
 {
     (void)ret; /* there is no second one */
-    bool sent = came->sent;
     if (came->end != HTTP_ANSWERED) {
-        (void)fail(self, sent ? ends[came->end].status : ends[came->end].unsent_status,
-                   sent ? ends[came->end].code : ends[came->end].unsent_code, came->reason);
-        if (self->failure.status == STATUS_CIRCUIT_OPEN)
-            self->failure.retry_after_ms = RETRY_AFTER_MS;
-        return DIALOGUE_FAILED;
+        char who[REMOTE_SOURCE_BYTES_MAX + sizeof "model provider "];
+        (void)snprintf(who, sizeof who, "model provider %s", self->remote->name);
+        return dialogue_fail_unanswered(self, who, came);
     }
     if (came->status < 200 || came->status > 299)
         return fail_status(self, came);

@@ -14,6 +14,7 @@
 
 #define REMOTE_URL_BYTES_MAX 512u     /* of a base address, with its end */
 #define REMOTE_SECRET_BYTES_MAX 4096u /* with its end */
+#define DIALOGUE_RETRY_AFTER_MS 1000u /* where the other side does not say */
 
 struct dialogue;
 
@@ -93,5 +94,17 @@ struct dialogue {
                            * until the next call of it; data NULL: none */
     uint32_t attempts;    /* exchanges that were begun, repeats too */
 };
+
+/* Fail with what it means to the caller that an exchange came to no answer: by how it ended, and by
+ * whether the other side may have seen it.
+ *
+ * who   is at the other end, for people
+ * came  not HTTP_ANSWERED */
+enum dialogue_next dialogue_fail_unanswered(struct dialogue *self, const char *who,
+                                            const struct http_response *came);
+
+/* A text of a map, cut at a bound between two characters; false: it is not there, or is empty, or
+ * has a 0 in it. Then out is empty. */
+bool dialogue_text(struct bytes map, const char *key, char *out, size_t size);
 
 #endif

@@ -12,7 +12,6 @@
 #include "protocol/limits.h"
 
 #define TIMEOUT_MS 30000u
-#define RETRY_AFTER_MS 1000u /* of a server that does not say */
 #define VERSION_UNKNOWN "0.0.0"
 #define SCHEMA_BYTES_MAX 32768u /* before it is put into its canonical form, which is shorter */
 
@@ -134,21 +133,6 @@ static const char *take_schemas(const struct dialogue *self, struct bytes tool, 
     return reason;
 }
 
-/* A text of a tool's definition, cut at a bound; false: it is not there, or has a 0 in it. */
-static bool copy_text(struct bytes map, const char *key, char *out, size_t size)
-{
-    struct bytes text;
-    if (!value_text(value_find(map, key), &text) || text.size == 0 ||
-        memchr(text.data, '\0', text.size) != NULL)
-        return false;
-    size_t length = text.size < size ? text.size : size - 1;
-    for (int i = 0; i < 3 && !cursor_is_utf8((struct bytes){text.data, length}); i++)
-        length--; /* to the end of a character */
-    memcpy(out, text.data, length);
-    out[length] = '\0';
-    return true;
-}
-
 static const char *import_tool(struct dialogue *self, struct bytes tool, struct parts *parts,
                                char *reason)
 {
@@ -156,11 +140,12 @@ static const char *import_tool(struct dialogue *self, struct bytes tool, struct 
     struct bytes name = {0};
     parts->tool = (struct remote_tool){.timeout_ms = TIMEOUT_MS, .scope = "tenant"};
     (void)value_text(value_find(tool, "name"), &name);
-    if (!copy_text(tool, "name", parts->tool.remote_name, sizeof parts->tool.remote_name) ||
+    if (!dialogue_text(tool, "name", parts->tool.remote_name, sizeof parts->tool.remote_name) ||
         strlen(parts->tool.remote_name) != name.size)
         return "no name of 1 to 255 bytes";
-    if (!copy_text(tool, "description", parts->tool.description, sizeof parts->tool.description))
-        (void)copy_text(tool, "title", parts->tool.description, sizeof parts->tool.description);
+    if (!dialogue_text(tool, "description", parts->tool.description,
+                       sizeof parts->tool.description))
+        (void)dialogue_text(tool, "title", parts->tool.description, sizeof parts->tool.description);
     snprintf(parts->tool.version, sizeof parts->tool.version, "%s",
              server->server_version[0] != '\0' ? server->server_version : VERSION_UNKNOWN);
     take_annotations(self, tool, &parts->tool);
@@ -300,28 +285,13 @@ enum dialogue_next mcp_fail_error(struct dialogue *self)
     return DIALOGUE_FAILED;
 }
 
-/* Of an exchange that came to no answer. */
-static const struct {
-    enum status sent, not_sent; /* by whether the server may have seen it */
-    const char *code, *code_not_sent;
-} ends[] = {
-    [HTTP_NO_CONNECTION] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_TLS] = {STATUS_CIRCUIT_OPEN, STATUS_CIRCUIT_OPEN, "UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LOST] = {STATUS_APP_ERROR, STATUS_CIRCUIT_OPEN, "UPSTREAM_UNAVAILABLE", "UNAVAILABLE"},
-    [HTTP_LATE] = {STATUS_DEADLINE_RUNNING, STATUS_DEADLINE_QUEUED, "TIMEOUT", "TIMEOUT"},
-    [HTTP_TOO_LARGE] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "LIMIT", "LIMIT"},
-    [HTTP_MALFORMED] = {STATUS_APP_ERROR, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE",
-                        "UPSTREAM_BAD_RESPONSE"},
-    [HTTP_DENIED] = {STATUS_FORBIDDEN, STATUS_FORBIDDEN, "FORBIDDEN", "FORBIDDEN"},
-};
-
 /* When to come again, as the server says; it may not say. */
 static enum dialogue_next fail_rate(struct dialogue *self, const struct http_response *came)
 {
     failure_set(&self->failure, STATUS_RATE_LIMITED, "RATE_LIMITED", "MCP server %s: HTTP 429",
                 self->remote->name);
     if (!repeat_after_ms(came, self->unix_ms, &self->failure.retry_after_ms))
-        self->failure.retry_after_ms = RETRY_AFTER_MS;
+        self->failure.retry_after_ms = DIALOGUE_RETRY_AFTER_MS;
     return DIALOGUE_FAILED;
 }
 
@@ -352,11 +322,7 @@ enum dialogue_next mcp_fail_http(struct dialogue *self, const struct http_respon
         return fail_rate(self, came);
     if (came->end == HTTP_ANSWERED)
         return fail_status(self, came->status);
-    bool sent = came->sent;
-    failure_set(&self->failure, sent ? ends[came->end].sent : ends[came->end].not_sent,
-                sent ? ends[came->end].code : ends[came->end].code_not_sent, "MCP server %s: %s",
-                self->remote->name, came->reason);
-    if (self->failure.status == STATUS_CIRCUIT_OPEN)
-        self->failure.retry_after_ms = RETRY_AFTER_MS;
-    return DIALOGUE_FAILED;
+    char who[REMOTE_SOURCE_BYTES_MAX + sizeof "MCP server "];
+    (void)snprintf(who, sizeof who, "MCP server %s", self->remote->name);
+    return dialogue_fail_unanswered(self, who, came);
 }

@@ -10,6 +10,7 @@
 #include "actors/arcade_gateway/dialect_mcp.h"
 #include "actors/arcade_gateway/dialect_model.h"
 #include "actors/arcade_gateway/dialect_web.h"
+#include "actors/arcade_gateway/url.h"
 #include "actors/runtime/settings.h"
 
 #define SECTION "arcade_gateway"
@@ -33,15 +34,11 @@ static bool refuse(char *reason, size_t size, const char *key, const char *text,
 }
 
 /* A key must not travel where others can read it: plain HTTP goes to this machine alone. */
-static bool is_loopback(const char *url)
+static bool is_private(const char *text)
 {
-    static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
-    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        size_t size = strlen(hosts[i]);
-        if (strncmp(url, hosts[i], size) == 0 && strchr(":/", url[size]) != NULL)
-            return true; /* the end of the text counts as one of these */
-    }
-    return false;
+    struct url url;
+    const char *reason;
+    return url_read(text, &url, &reason) && (url.is_https || url_is_loopback(&url));
 }
 
 static bool take_url(struct site *site, const char *key, const char *text, char *reason,
@@ -55,7 +52,7 @@ static bool take_url(struct site *site, const char *key, const char *text, char 
     (void)snprintf(site->remote.url, sizeof site->remote.url, "%.*s", (int)length, text);
     if (strchr(text, '@') != NULL)
         return refuse(reason, size, key, "...", "has a user part: keys come from files");
-    if (strncmp(site->remote.url, "https://", 8) != 0 && !is_loopback(site->remote.url))
+    if (!is_private(site->remote.url))
         return refuse(reason, size, key, text, "is no https:// address (http:// only to loopback)");
     return true;
 }
