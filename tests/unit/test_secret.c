@@ -14,11 +14,12 @@
 
 static struct secret secret;
 static char value[64];
-static char path[] = "/tmp/fact-test-secret-XXXXXX";
+static char path[64];
 static int64_t now_at;
 
 static void setup(void)
 {
+    (void)snprintf(path, sizeof path, "/tmp/fact-test-secret-XXXXXX");
     int file = mkstemp(path);
     ck_assert_int_ge(file, 0);
     close(file);
@@ -30,7 +31,6 @@ static void setup(void)
 static void teardown(void)
 {
     unlink(path);
-    memcpy(strrchr(path, '-') + 1, "XXXXXX", 6);
 }
 
 /* A new file in its place, as keys are rotated. */
