@@ -380,6 +380,19 @@ void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t de
     broker_say(self, peer, &header, (struct bytes){0});
 }
 
+struct worker *broker_find_instance(struct broker *self, struct bytes instance)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct worker *worker = workers_at(self->workers, i);
+        if (worker == NULL)
+            continue;
+        const struct peer *peer = sessions_at(self->sessions, worker->peer);
+        if (bytes_equal(name_bytes(&peer->instance), instance))
+            return worker;
+    }
+    return NULL;
+}
+
 /* It leaves by its own will. */
 void broker_on_disconnect(struct broker *self, const struct source *from, const struct pair *pair)
 {

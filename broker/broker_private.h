@@ -5,7 +5,8 @@
  *   broker_requests.c    a request comes: admitted, queued, handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
- *   broker_queries.c     QUERY, ADMIN, INVALIDATE, and questions passed on
+ *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
+ *   broker_admin.c       ADMIN: what operators tell it
  *   broker_statistics.c  the answers to directory and statistics
  *   broker_metrics.c     the same counts as metrics */
 #ifndef BROKER_BROKER_PRIVATE_H
@@ -112,6 +113,14 @@ void broker_say_status(struct broker *self, const struct peer *peer, enum comman
                        uint64_t id, const struct verdict *verdict);
 /* One that cannot be used: counted, answered if it may be; 16 in 10 s are the end. */
 void broker_reject(struct broker *self, const struct source *from, const struct pair *pair);
+/* The answer to a QUERY, ADMIN or INVALIDATE. hint: for people; NULL: the status says it all. */
+void broker_refuse_question(struct broker *self, const struct source *from, const struct pair *pair,
+                            enum status status, const char *hint);
+void broker_reply_question(struct broker *self, const struct source *from, const struct pair *pair,
+                           struct bytes body);
+/* value: a struct msg_<name> that fits one body */
+void broker_reply_message(struct broker *self, const struct source *from, const struct pair *pair,
+                          enum message_id id, const void *value);
 void broker_publish(struct broker *self, const char *topic, enum message_id id, const void *body);
 void broker_publish_bytes(struct broker *self, const char *topic, struct bytes body);
 void broker_note(const struct broker *self, enum log_event event, const struct log_field *fields,
@@ -149,14 +158,19 @@ void broker_bury(struct broker *self, struct peer *peer);
 void broker_send_away(struct broker *self, struct peer *peer, enum status status,
                       const char *reason);
 void broker_peer_due(struct broker *self, struct peer *peer);
+/* A worker of this name; NULL: there is none. */
+struct worker *broker_find_instance(struct broker *self, struct bytes instance);
 void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
 void broker_goaway(struct broker *self);
 void broker_issue_view(struct broker *self);
 
 /* broker_queries.c */
-broker_handler broker_on_query, broker_on_admin, broker_on_invalidate, broker_on_relayed;
+broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;
 void broker_end_relay(struct broker *self, struct relay *relay, enum status status);
 void broker_end_relays(struct broker *self, uint32_t session);
+
+/* broker_admin.c */
+broker_handler broker_on_admin;
 
 /* broker_statistics.c: each writes one body. */
 uint64_t broker_head_age_us(const struct broker *self, enum role role);

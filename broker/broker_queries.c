@@ -1,43 +1,16 @@
-/* broker_queries - what is asked of the broker itself, or through it of one instance; what
- * operators tell it; and what origins say is stale. See docs/protocol.md, "Cases, decided". */
+/* broker_queries - what is asked of the broker itself, or through it of one instance; and what
+ * origins say is stale. See docs/protocol.md, "Cases, decided". */
 #include "broker/broker_private.h"
 
 #define RELAY_MS 5000u /* of a QUERY that names no deadline */
 #define RELAY_MS_MAX 30000u
-
-static void refuse(struct broker *self, const struct source *from, const struct pair *pair,
-                   enum status status, const char *hint)
-{
-    struct verdict verdict = {.status = status, .hint = hint};
-    if (statuses[status].retry == RETRY_AFTER)
-        verdict.retry_after_ms = RETRY_MS;
-    broker_say_status(self, from->peer, COMMAND_REPLY, pair->header.id, &verdict);
-}
-
-static void reply(struct broker *self, const struct source *from, const struct pair *pair,
-                  struct bytes body)
-{
-    struct header header = broker_header(COMMAND_REPLY, pair->header.id);
-    header.executed = EXECUTED_YES;
-    header.instance = bytes_of(self->instance);
-    broker_say(self, from->peer, &header, body);
-}
-
-static void reply_message(struct broker *self, const struct source *from, const struct pair *pair,
-                          enum message_id id, const void *value)
-{
-    struct bytes body = {0};
-    enum status status = message_encode(id, value, self->answer, sizeof self->answer, &body);
-    assert(status == STATUS_OK);
-    reply(self, from, pair, body);
-}
 
 static void query_directory(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct writer writer;
     writer_init(&writer, self->answer, sizeof self->answer);
     broker_write_directory(self, &writer);
-    reply(self, from, pair, writer_bytes(&writer));
+    broker_reply_question(self, from, pair, writer_bytes(&writer));
 }
 
 static void query_statistics(struct broker *self, const struct source *from,
@@ -46,7 +19,7 @@ static void query_statistics(struct broker *self, const struct source *from,
     struct writer writer;
     writer_init(&writer, self->answer, sizeof self->answer);
     broker_write_statistics(self, &writer);
-    reply(self, from, pair, writer_bytes(&writer));
+    broker_reply_question(self, from, pair, writer_bytes(&writer));
 }
 
 static void query_status(struct broker *self, const struct source *from, const struct pair *pair)
@@ -54,7 +27,7 @@ static void query_status(struct broker *self, const struct source *from, const s
     struct msg_query_status query;
     struct msg_request_status answer = {.state = bytes_of("unknown")};
     if (message_decode(MSG_QUERY_STATUS, pair->body, &query) != STATUS_OK) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "status wants {id}");
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST, "status wants {id}");
         return;
     }
     const struct slot *slot =
@@ -71,7 +44,7 @@ static void query_status(struct broker *self, const struct source *from, const s
         const struct peer *peer = sessions_at(self->sessions, worker->peer);
         answer.instance = name_bytes(&peer->instance);
     }
-    reply_message(self, from, pair, MSG_REQUEST_STATUS, &answer);
+    broker_reply_message(self, from, pair, MSG_REQUEST_STATUS, &answer);
 }
 
 static void query_events(struct broker *self, const struct source *from, const struct pair *pair)
@@ -79,26 +52,12 @@ static void query_events(struct broker *self, const struct source *from, const s
     struct msg_query_events query;
     struct writer writer;
     if (message_decode(MSG_QUERY_EVENTS, pair->body, &query) != STATUS_OK) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "events wants {from}");
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST, "events wants {from}");
         return;
     }
     writer_init(&writer, self->answer, sizeof self->answer);
     events_write(self->events, query.from, self->config.generation, &writer);
-    reply(self, from, pair, writer_bytes(&writer));
-}
-
-/* A worker of this name; NULL: there is none. */
-static struct worker *find_instance(struct broker *self, struct bytes instance)
-{
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        struct worker *worker = workers_at(self->workers, i);
-        if (worker == NULL)
-            continue;
-        const struct peer *peer = sessions_at(self->sessions, worker->peer);
-        if (bytes_equal(name_bytes(&peer->instance), instance))
-            return worker;
-    }
-    return NULL;
+    broker_reply_question(self, from, pair, writer_bytes(&writer));
 }
 
 static uint32_t relay_ms(const struct header *header)
@@ -120,31 +79,33 @@ static void query_own(struct broker *self, const struct source *from, const stru
     if (status == STATUS_OK && writer.full)
         status = STATUS_TOO_LARGE;
     if (status == STATUS_OK)
-        reply(self, from, pair, writer_bytes(&writer));
+        broker_reply_question(self, from, pair, writer_bytes(&writer));
     else
-        refuse(self, from, pair, status, NULL);
+        broker_refuse_question(self, from, pair, status, NULL);
 }
 
 static void query_instance(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct msg_query_instance query;
     if (message_decode(MSG_QUERY_INSTANCE, pair->body, &query) != STATUS_OK) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "instance wants {instance, method, body}");
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "instance wants {instance, method, body}");
         return;
     }
     if (bytes_are(query.instance, self->instance)) {
         query_own(self, from, pair, &query);
         return;
     }
-    const struct worker *worker = find_instance(self, query.instance);
+    const struct worker *worker = broker_find_instance(self, query.instance);
     if (worker == NULL) {
-        refuse(self, from, pair, STATUS_NO_WORKER, "no worker of this name is here");
+        broker_refuse_question(self, from, pair, STATUS_NO_WORKER,
+                               "no worker of this name is here");
         return;
     }
     struct relay *relay = relays_add(&self->relays, sessions_index(self->sessions, from->peer),
                                      pair->header.id, worker->peer);
     if (relay == NULL) {
-        refuse(self, from, pair, STATUS_BUSY_FULL, NULL);
+        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
         return;
     }
     struct header header = broker_header(COMMAND_QUERY, relays_id(&self->relays, relay));
@@ -171,10 +132,10 @@ void broker_on_query(struct broker *self, const struct source *from, const struc
     while (i < count && !bytes_are(pair->header.method, queries[i].method))
         i++;
     if (i == count) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST,
-               "there are directory, statistics, status, events and instance");
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "there are directory, statistics, status, events and instance");
     } else if (queries[i].dear && self->queries_left == 0) {
-        refuse(self, from, pair, STATUS_BUSY_FULL, NULL);
+        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
     } else {
         self->queries_left -= queries[i].dear;
         queries[i].handler(self, from, pair);
@@ -231,32 +192,6 @@ void broker_on_relayed(struct broker *self, const struct source *from, const str
     forget_relay(self, relay);
 }
 
-static void admin_drain(struct broker *self, const struct source *from, const struct pair *pair)
-{
-    struct msg_admin_drain drain;
-    if (message_decode(MSG_ADMIN_DRAIN, pair->body, &drain) != STATUS_OK) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "drain wants {instance, deadline_ms}");
-        return;
-    }
-    struct worker *worker = find_instance(self, drain.instance);
-    if (worker == NULL) {
-        refuse(self, from, pair, STATUS_NO_WORKER, "no worker of this name is here");
-        return;
-    }
-    uint64_t deadline_ms = drain.deadline_ms < UINT32_MAX ? drain.deadline_ms : UINT32_MAX;
-    broker_drain_worker(self, worker, (uint32_t)deadline_ms);
-    reply(self, from, pair, (struct bytes){0});
-}
-
-/* On loopback everybody is an operator. */
-void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)
-{
-    if (bytes_are(pair->header.method, "drain"))
-        admin_drain(self, from, pair);
-    else
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "there is drain");
-}
-
 static bool are_tags(struct bytes tags)
 {
     struct values values = values_over(tags);
@@ -279,11 +214,12 @@ void broker_on_invalidate(struct broker *self, const struct source *from, const 
     struct msg_invalidate invalidate;
     if (message_decode(MSG_INVALIDATE, pair->body, &invalidate) != STATUS_OK ||
         invalidate.origin.size != SESSION_ID_BYTES || !are_tags(invalidate.tags)) {
-        refuse(self, from, pair, STATUS_BAD_REQUEST, "invalidate wants {origin, tags}");
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "invalidate wants {origin, tags}");
         return;
     }
     struct msg_event_invalidate event = {
         .origin = invalidate.origin, .number = pair->header.id, .tags = invalidate.tags};
     broker_publish(self, "invalidate", MSG_EVENT_INVALIDATE, &event);
-    reply(self, from, pair, (struct bytes){0});
+    broker_reply_question(self, from, pair, (struct bytes){0});
 }

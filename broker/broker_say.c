@@ -115,3 +115,30 @@ void broker_reject(struct broker *self, const struct source *from, const struct 
     broker_note(self, EVENT_MALFORMED, &field, 1);
     broker_send_away(self, from->peer, STATUS_BAD_REQUEST, "too many faults");
 }
+
+void broker_refuse_question(struct broker *self, const struct source *from, const struct pair *pair,
+                            enum status status, const char *hint)
+{
+    struct verdict verdict = {.status = status, .hint = hint};
+    if (statuses[status].retry == RETRY_AFTER)
+        verdict.retry_after_ms = RETRY_MS;
+    broker_say_status(self, from->peer, COMMAND_REPLY, pair->header.id, &verdict);
+}
+
+void broker_reply_question(struct broker *self, const struct source *from, const struct pair *pair,
+                           struct bytes body)
+{
+    struct header header = broker_header(COMMAND_REPLY, pair->header.id);
+    header.executed = EXECUTED_YES;
+    header.instance = bytes_of(self->instance);
+    broker_say(self, from->peer, &header, body);
+}
+
+void broker_reply_message(struct broker *self, const struct source *from, const struct pair *pair,
+                          enum message_id id, const void *value)
+{
+    struct bytes body = {0};
+    enum status status = message_encode(id, value, self->answer, sizeof self->answer, &body);
+    assert(status == STATUS_OK);
+    broker_reply_question(self, from, pair, body);
+}

@@ -1,0 +1,41 @@
+/* broker_admin - what operators tell the broker: a table of methods. On loopback everybody is an
+ * operator. See docs/protocol.md, "Cases, decided". */
+#include "broker/broker_private.h"
+
+static void admin_drain(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_admin_drain drain;
+    if (message_decode(MSG_ADMIN_DRAIN, pair->body, &drain) != STATUS_OK) {
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "drain wants {instance, deadline_ms}");
+        return;
+    }
+    struct worker *worker = broker_find_instance(self, drain.instance);
+    if (worker == NULL) {
+        broker_refuse_question(self, from, pair, STATUS_NO_WORKER,
+                               "no worker of this name is here");
+        return;
+    }
+    uint64_t deadline_ms = drain.deadline_ms < UINT32_MAX ? drain.deadline_ms : UINT32_MAX;
+    broker_drain_worker(self, worker, (uint32_t)deadline_ms);
+    broker_reply_question(self, from, pair, (struct bytes){0});
+}
+
+static const struct {
+    const char *method;
+    broker_handler *handler;
+} methods[] = {
+    {"drain", admin_drain},
+};
+
+void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    size_t i = 0, count = sizeof methods / sizeof methods[0];
+    while (i < count && !bytes_are(pair->header.method, methods[i].method))
+        i++;
+    if (i < count)
+        methods[i].handler(self, from, pair);
+    else
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "an operator's commands are in docs/protocol.md");
+}
