@@ -2,7 +2,8 @@
  *
  *   broker.c             start, turn, dispatch of pairs and of timers
  *   broker_say.c         failures, refusals, events, the log
- *   broker_requests.c    a request comes: admitted, queued, handed to a worker
+ *   broker_admission.c   a request comes: may it come in?
+ *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
@@ -126,12 +127,33 @@ void broker_publish_bytes(struct broker *self, const char *topic, struct bytes b
 void broker_note(const struct broker *self, enum log_event event, const struct log_field *fields,
                  size_t count);
 
+/* broker_admission.c. A REQUEST on its way in. */
+struct admission {
+    const struct peer *peer;
+    const struct header *header;
+    struct place *place;   /* role and bytes are set; admitted: lane and class, too */
+    struct tenant *tenant; /* on whose account; set by then */
+};
+struct verdict broker_admit(struct broker *self, struct admission *admission);
+
+/* What became of one that was admitted: it has a place, or why not. Returns the same verdict. */
+struct verdict broker_settle(struct broker *self, const struct admission *admission,
+                             struct verdict verdict);
+
+bool broker_serves(uint32_t role); /* requests of this role go through the broker */
+int64_t broker_deadline_us(const struct header *header, enum role role);
+uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class);
+/* A refusal with the time after which there may be room. */
+struct verdict broker_busy(const struct broker *self, enum status status, enum role role,
+                           enum request_class class);
+/* Can one that must wait be in time as things stand? */
+struct verdict broker_foresee(const struct broker *self, const struct lane *lane,
+                              enum request_class class, int64_t left_us);
+
 /* broker_requests.c */
 broker_handler broker_on_request;
-bool broker_serves(uint32_t role); /* requests of this role go through the broker */
 void broker_dispatch_role(struct broker *self, enum role role);
 void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
-uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class);
 
 /* broker_replies.c */
 broker_handler broker_on_reply, broker_on_partial, broker_on_started, broker_on_credit,

@@ -1,90 +1,8 @@
-/* broker_requests - a request comes: admitted or refused at once; waits; is handed to a worker.
- * See docs/load.md, 2 and 3. */
+/* broker_requests - a request that was admitted gets a place: with a worker at once, or in a queue
+ * until it is dispatched. See docs/load.md, 2 and 3. */
 #include "broker/broker_private.h"
 
 #define REMOVALS_MAX 256u /* requests one dispatch refuses; the rest is the next turn's */
-
-/* What later versions honour, and leaving out would change what the client gets. */
-static const struct {
-    enum flag flag;
-    const char *hint;
-} unserved[] = {
-    {FLAG_MORE, "bodies in several parts are not taken yet: send it in one, of at most 256 KiB"},
-    {FLAG_KEY_ORDER, "order by key is not kept yet: send it without KEY_ORDER"},
-};
-
-/* What a longer deadline is cut to; 0: DEADLINE_MS_MAX. source: docs/load.md, 4 */
-static const uint32_t deadline_caps_ms[ROLE_COUNT] = {[ROLE_DRIVER] = 30000};
-
-static int64_t deadline_us(const struct header *header, enum role role)
-{
-    uint32_t cap_ms = deadline_caps_ms[role] > 0 ? deadline_caps_ms[role] : DEADLINE_MS_MAX;
-    return (header->deadline_ms < cap_ms ? header->deadline_ms : cap_ms) * US_PER_MS;
-}
-
-bool broker_serves(uint32_t role)
-{
-    return role < ROLE_COUNT && role != ROLE_NONE && role != ROLE_BROKER && role != ROLE_CLIENT;
-}
-
-uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class)
-{
-    uint32_t backlog[CLASS_COUNT];
-    for (uint32_t other = 0; other < CLASS_COUNT; other++)
-        backlog[other] = queues_backlog(self->queues, role, (enum request_class)other);
-    int64_t wait_us = estimates_wait_us(&self->services[role].estimates, backlog, class,
-                                        workers_capacity(self->workers, role));
-    if (wait_us > DEADLINE_MS_MAX * US_PER_MS)
-        return DEADLINE_MS_MAX;
-    return (uint32_t)(wait_us / US_PER_MS) + 1;
-}
-
-static struct verdict busy(const struct broker *self, enum status status, enum role role,
-                           enum request_class class)
-{
-    return (struct verdict){.status = status, .retry_after_ms = broker_wait_ms(self, role, class)};
-}
-
-/* Can it be served at all? ret_lane: where. The cheapest questions first. */
-static struct verdict look(struct broker *self, const struct peer *peer,
-                           const struct header *header, uint32_t *ret_lane)
-{
-    for (size_t i = 0; i < sizeof unserved / sizeof unserved[0]; i++)
-        if (header->flags & unserved[i].flag)
-            return (struct verdict){STATUS_BAD_REQUEST, 0, unserved[i].hint};
-    if (header->method.size == 0)
-        return (struct verdict){STATUS_BAD_REQUEST, 0, "a REQUEST names its method"};
-    if (!broker_serves(header->role))
-        return (struct verdict){.status = STATUS_NO_ROLE};
-    enum role role = (enum role)header->role;
-    if (self->draining && peer->role != ROLE_DRIVER) /* a driver's are part of what runs */
-        return (struct verdict){.status = STATUS_DRAINING};
-    if (workers_up(self->workers, role) == 0)
-        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
-    *ret_lane = methods_find(workers_methods(self->workers), role, header->method);
-    if (*ret_lane == NONE)
-        return (struct verdict){.status = STATUS_NO_ROLE};
-    struct crew crew = methods_crew(workers_methods(self->workers), *ret_lane);
-    if (crew_is_empty(&crew)) /* it was served, and may be again */
-        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
-    if (peer->asked - peer->ended > self->config.client_credit)
-        return busy(self, STATUS_BUSY_FULL, role, header->class);
-    return (struct verdict){.status = STATUS_OK};
-}
-
-/* The deadline of a request cannot be kept as things stand. */
-static struct verdict foresee(const struct broker *self, const struct lane *lane,
-                              enum request_class class, int64_t left_us)
-{
-    const struct estimates *estimates = &self->services[lane->role].estimates;
-    int64_t need_us = estimates_need_us(estimates, &lane->time, class);
-    uint32_t wait_ms = broker_wait_ms(self, lane->role, class);
-    if (need_us > left_us)
-        return (struct verdict){.status = STATUS_INFEASIBLE};
-    if ((int64_t)(wait_ms - 1) * US_PER_MS + need_us > left_us)
-        return (struct verdict){.status = STATUS_INFEASIBLE, .retry_after_ms = wait_ms};
-    return (struct verdict){.status = STATUS_OK};
-}
 
 /* Sends the bytes of the slot, which keeps them. */
 static void hand_over(struct broker *self, struct slot *slot, struct worker *worker)
@@ -130,7 +48,7 @@ static bool make_room(struct broker *self, const struct place *place)
     if (!queues_shed(self->queues, place->role, place->class, place->bytes, &victim))
         return false;
     struct slot *slot = slots_at(self->slots, victim);
-    struct verdict verdict = busy(self, STATUS_BUSY_SHED, place->role, slot->place.class);
+    struct verdict verdict = broker_busy(self, STATUS_BUSY_SHED, place->role, slot->place.class);
     broker_end(self, slot, &verdict);
     return true;
 }
@@ -205,23 +123,23 @@ static struct verdict place_request(struct broker *self, const struct source *fr
 {
     const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
     struct service *service = &self->services[place->role];
-    int64_t left_us = deadline_us(&pair->header, place->role);
+    int64_t left_us = broker_deadline_us(&pair->header, place->role);
     struct worker *worker = find_idle(self, place);
     bool probe = estimates_may_probe(&service->estimates, service->running, self->now_at);
     struct verdict verdict = {.status = STATUS_OK};
     if (worker == NULL)
-        verdict = foresee(self, lane, place->class, left_us);
+        verdict = broker_foresee(self, lane, place->class, left_us);
     else if (!probe && left_us < estimates_median_us(&service->estimates, &lane->time))
         verdict.status = STATUS_INFEASIBLE;
     if (verdict.status != STATUS_OK)
         return verdict;
     struct slot *slot = take_slot(self, from, pair, place);
     if (slot == NULL)
-        return busy(self, STATUS_BUSY_FULL, place->role, place->class);
+        return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
     slot->deadline_at = self->now_at + left_us;
     if (worker == NULL && enqueue(self, slot) != STATUS_OK) {
         undo(self, slot);
-        return busy(self, STATUS_BUSY_FULL, place->role, place->class);
+        return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
     }
     take_in(self, from, pair, slot, worker);
     return verdict;
@@ -231,17 +149,13 @@ void broker_on_request(struct broker *self, const struct source *from, const str
 {
     const struct header *header = &pair->header;
     struct place place = {.bytes = (uint32_t)pair->whole.size};
+    struct admission admission = {from->peer, header, &place, NULL};
     place.role = broker_serves(header->role) ? (enum role)header->role : ROLE_NONE;
     self->counts.roles[place.role].accepted++;
     from->peer->asked++;
-    struct verdict verdict = look(self, from->peer, header, &place.lane);
-    if (verdict.status == STATUS_OK) {
-        struct tenant *tenant = tenants_find(&self->tenants, header->tenant);
-        place.class = tenant_class(tenant, header->class, self->now_at);
-        verdict = place_request(self, from, pair, &place);
-        if (verdict.status == STATUS_OK)
-            tenant_admitted(tenant, place.class);
-    }
+    struct verdict verdict = broker_admit(self, &admission);
+    if (verdict.status == STATUS_OK)
+        verdict = broker_settle(self, &admission, place_request(self, from, pair, &place));
     if (verdict.status != STATUS_OK)
         broker_refuse(self, from->peer, header->id, place.role, &verdict);
 }

@@ -1,0 +1,118 @@
+/* broker_admission - may a request come in? Each question is asked in the order of docs/load.md, 2,
+ * the cheapest first; the first refusal is the answer. What was charged for one that gets no place
+ * after all is given back. */
+#include "broker/broker_private.h"
+
+/* What later versions honour, and leaving out would change what the client gets. */
+static const struct {
+    enum flag flag;
+    const char *hint;
+} unserved[] = {
+    {FLAG_MORE, "bodies in several parts are not taken yet: send it in one, of at most 256 KiB"},
+    {FLAG_KEY_ORDER, "order by key is not kept yet: send it without KEY_ORDER"},
+};
+
+/* What a longer deadline is cut to; 0: DEADLINE_MS_MAX. source: docs/load.md, 4 */
+static const uint32_t deadline_caps_ms[ROLE_COUNT] = {[ROLE_DRIVER] = 30000};
+
+int64_t broker_deadline_us(const struct header *header, enum role role)
+{
+    uint32_t cap_ms = deadline_caps_ms[role] > 0 ? deadline_caps_ms[role] : DEADLINE_MS_MAX;
+    return (header->deadline_ms < cap_ms ? header->deadline_ms : cap_ms) * US_PER_MS;
+}
+
+bool broker_serves(uint32_t role)
+{
+    return role < ROLE_COUNT && role != ROLE_NONE && role != ROLE_BROKER && role != ROLE_CLIENT;
+}
+
+uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class)
+{
+    uint32_t backlog[CLASS_COUNT];
+    for (uint32_t other = 0; other < CLASS_COUNT; other++)
+        backlog[other] = queues_backlog(self->queues, role, (enum request_class)other);
+    int64_t wait_us = estimates_wait_us(&self->services[role].estimates, backlog, class,
+                                        workers_capacity(self->workers, role));
+    if (wait_us > DEADLINE_MS_MAX * US_PER_MS)
+        return DEADLINE_MS_MAX;
+    return (uint32_t)(wait_us / US_PER_MS) + 1;
+}
+
+struct verdict broker_busy(const struct broker *self, enum status status, enum role role,
+                           enum request_class class)
+{
+    return (struct verdict){.status = status, .retry_after_ms = broker_wait_ms(self, role, class)};
+}
+
+/* Can it be served at all, and in which lane? */
+static struct verdict look(struct broker *self, struct admission *admission)
+{
+    const struct header *header = admission->header;
+    const struct peer *peer = admission->peer;
+    uint32_t lane;
+    for (size_t i = 0; i < sizeof unserved / sizeof unserved[0]; i++)
+        if (header->flags & unserved[i].flag)
+            return (struct verdict){STATUS_BAD_REQUEST, 0, unserved[i].hint};
+    if (header->method.size == 0)
+        return (struct verdict){STATUS_BAD_REQUEST, 0, "a REQUEST names its method"};
+    if (!broker_serves(header->role))
+        return (struct verdict){.status = STATUS_NO_ROLE};
+    enum role role = (enum role)header->role;
+    if (self->draining && peer->role != ROLE_DRIVER) /* a driver's are part of what runs */
+        return (struct verdict){.status = STATUS_DRAINING};
+    if (workers_up(self->workers, role) == 0)
+        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
+    lane = methods_find(workers_methods(self->workers), role, header->method);
+    if (lane == NONE)
+        return (struct verdict){.status = STATUS_NO_ROLE};
+    struct crew crew = methods_crew(workers_methods(self->workers), lane);
+    if (crew_is_empty(&crew)) /* it was served, and may be again */
+        return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
+    if (peer->asked - peer->ended > self->config.client_credit)
+        return broker_busy(self, STATUS_BUSY_FULL, role, header->class);
+    admission->place->lane = lane;
+    return (struct verdict){.status = STATUS_OK};
+}
+
+struct verdict broker_foresee(const struct broker *self, const struct lane *lane,
+                              enum request_class class, int64_t left_us)
+{
+    const struct estimates *estimates = &self->services[lane->role].estimates;
+    int64_t need_us = estimates_need_us(estimates, &lane->time, class);
+    uint32_t wait_ms = broker_wait_ms(self, lane->role, class);
+    if (need_us > left_us)
+        return (struct verdict){.status = STATUS_INFEASIBLE};
+    if ((int64_t)(wait_ms - 1) * US_PER_MS + need_us > left_us)
+        return (struct verdict){.status = STATUS_INFEASIBLE, .retry_after_ms = wait_ms};
+    return (struct verdict){.status = STATUS_OK};
+}
+
+/* The class that it goes as: of the highest a tenant has a share. */
+static struct verdict rank(struct broker *self, struct admission *admission)
+{
+    const struct header *header = admission->header;
+    admission->tenant = tenants_find(&self->tenants, header->tenant);
+    admission->place->class = tenant_class(admission->tenant, header->class, self->now_at);
+    return (struct verdict){.status = STATUS_OK};
+}
+
+static struct verdict (*const questions[])(struct broker *self,
+                                           struct admission *admission) = {look, rank};
+
+struct verdict broker_admit(struct broker *self, struct admission *admission)
+{
+    struct verdict verdict = {.status = STATUS_OK};
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+        if (verdict.status == STATUS_OK)
+            verdict = questions[i](self, admission);
+    return verdict;
+}
+
+struct verdict broker_settle(struct broker *self, const struct admission *admission,
+                             struct verdict verdict)
+{
+    (void)self;
+    if (verdict.status == STATUS_OK)
+        tenant_admitted(admission->tenant, admission->place->class);
+    return verdict;
+}
