@@ -43,6 +43,13 @@ enum cli_option {
     CLI_COMPANIES,
     CLI_DB,
     CLI_ACTORS,
+    CLI_WATCH,
+    CLI_SORT,
+    CLI_ONCE,
+    CLI_INTERVAL,
+    CLI_FOLLOW,
+    CLI_FROM,
+    CLI_TOPIC,
     CLI_OPTION_COUNT
 };
 

@@ -50,6 +50,20 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        1, PATH_BYTES_MAX, "Serve this SQLite file, read-only, instead of demo data"},
     [CLI_ACTORS]    = {"actors", 0, VALUE_TEXT, "ROLE=N,...", "driver=1,cache_partition=2,tool_executor=1",
                        NULL, 1, 256, "How many processes of which role"},
+    [CLI_WATCH]     = {"watch", 'w', VALUE_DURATION, "DURATION", NULL, NULL,
+                       100, 3600000, "Show it again every so often, until interrupted"},
+    [CLI_SORT]      = {"sort", 's', VALUE_CHOICE, "rate|cpu|memory|service|inflight", "rate", NULL,
+                       0, 0, "Which workers come first: those with the most of it"},
+    [CLI_ONCE]      = {"once", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Show it once"},
+    [CLI_INTERVAL]  = {"interval", 'i', VALUE_DURATION, "DURATION", "1s", NULL,
+                       100, 3600000, "Between two looks"},
+    [CLI_FOLLOW]    = {"follow", 'f', VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Go on with what comes, until interrupted"},
+    [CLI_FROM]      = {"from", 0, VALUE_NUMBER, "NUMBER", "1", NULL,
+                       1, INT64_MAX, "The first event wanted"},
+    [CLI_TOPIC]     = {"topic", 0, VALUE_TEXT, "TOPIC", NULL, NULL,
+                       1, 15, "Only these: members, view, invalidate ..."},
 };
 
 static const struct verb verbs[] = {
@@ -69,10 +83,24 @@ static const struct verb verbs[] = {
      "  fact call Math_Calculator '{\"expression\": \"2 ^ 10\"}'", verb_call},
     {"ping", "", 0, 0, {CLI_COUNT},
      "Measure round trips to the broker", NULL, verb_ping},
-    {"status", "", 0, 0, {0},
+    {"status", "", 0, 0, {CLI_WATCH},
      "Show broker, roles and workers; 2 if something is missing",
      "Exits with 2 and says why on stderr if a role has no worker, a queue is nearly full, or a\n"
-     "worker is suspect.", verb_status},
+     "worker is suspect. With --watch 1s it is shown every second until Ctrl-C; with -o json a line\n"
+     "each time.", verb_status},
+    {"top", "", 0, 0, {CLI_SORT, CLI_ONCE, CLI_INTERVAL},
+     "Show what happens now: rates of roles and workers",
+     "Every --interval, until Ctrl-C; with -o json a line each time. Rates are those between two\n"
+     "looks.\n\n"
+     "  fact top --sort cpu\n"
+     "  fact -o json top --once --interval 5s", verb_top},
+    {"events", "", 0, 0, {CLI_FOLLOW, CLI_FROM, CLI_TOPIC},
+     "Show what the broker has told everybody",
+     "Number, topic and body of each, oldest first; with -f also what comes, until Ctrl-C; with\n"
+     "-o json a line each. The broker keeps the last 65,536. Beats, a second apart, are only shown\n"
+     "with --topic members.\n\n"
+     "  fact events -f\n"
+     "  fact events --topic view", verb_events},
     {"tools list", "", 0, 0, {0},
      "List the tools that are served now", NULL, verb_tools_list},
     {"tools show", "NAME", 1, 1, {0},

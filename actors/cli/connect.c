@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "actors/cli/diagnose.h"
-#include "protocol/value.h"
+#include "protocol/message.h"
 
 #define PATIENCE_MS 300 /* then a look whether anybody listens at all */
 #define STEP_MS 1000
@@ -90,4 +90,28 @@ enum exit_code connect_open(const struct invocation *invocation, struct fact **r
     if (code == CODE_OK)
         *ret = handle;
     return code;
+}
+
+enum exit_code connect_ask(const struct invocation *invocation, struct fact *handle,
+                           enum command command, const char *method, struct bytes body,
+                           struct fact_reply *ret)
+{
+    struct fact_request request = FACT_REQUEST;
+    struct msg_failure failure;
+    request.command = command;
+    request.role = ROLE_BROKER;
+    request.method = bytes_of(method);
+    request.body = body.data != NULL ? body : (struct bytes){"\x80", 1};
+    request.timeout_ms = (uint32_t)invocation->options[CLI_TIMEOUT].number;
+    enum status status = fact_call(handle, &request, ret);
+    if (status == STATUS_OK)
+        return CODE_OK;
+    if (message_decode(MSG_FAILURE, ret->body, &failure) != STATUS_OK)
+        failure = (struct msg_failure){.code = bytes_of(statuses[status].name),
+                                       .message = bytes_of(statuses[status].text)};
+    fprintf(invocation->err, "fact: %s: %.*s: %.*s\n", method, (int)failure.code.size,
+            failure.code.data, (int)failure.message.size, failure.message.data);
+    if (failure.hint.size > 0)
+        fprintf(invocation->err, "To mend it: %.*s\n", (int)failure.hint.size, failure.hint.data);
+    return exit_code_of(status, failure.code);
 }

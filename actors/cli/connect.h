@@ -16,4 +16,14 @@ enum exit_code connect_open(const struct invocation *invocation, struct fact **r
  * code  of the failure body; absent: none */
 enum exit_code exit_code_of(enum status status, struct bytes code);
 
+/* Ask the broker itself, within --timeout; a failure is said on stderr.
+ *
+ * command  QUERY or ADMIN
+ * body     as messages.def has it; absent: {}
+ * ret      as of fact_call(); valid until the next call of the handle
+ * returns  OK; else as exit_code_of() */
+enum exit_code connect_ask(const struct invocation *invocation, struct fact *handle,
+                           enum command command, const char *method, struct bytes body,
+                           struct fact_reply *ret);
+
 #endif

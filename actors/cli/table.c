@@ -93,6 +93,8 @@ static void print_cell(struct bytes value, enum cell cell, FILE *out)
         print_us(number * 1000, out);
     else if (cell == CELL_BYTES && value_f64(value, &number))
         print_bytes(number, out);
+    else if (cell == CELL_RATE && value_f64(value, &number))
+        fprintf(out, "%.1f", number);
     else
         fputs("-", out);
 }

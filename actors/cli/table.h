@@ -12,11 +12,11 @@
 #define TABLE_COLUMNS_MAX 64u
 #define TABLE_CELL_WIDTH_MAX 80u /* wider cells end in ... */
 
-enum cell { CELL_PLAIN, CELL_US, CELL_MS, CELL_BYTES, CELL_YES };
+enum cell { CELL_PLAIN, CELL_US, CELL_MS, CELL_BYTES, CELL_RATE, CELL_YES };
 
 struct column {
     const char *heading, *key; /* key of each row's map */
-    enum cell cell;            /* how its numbers are shown; YES: a bool, yes or - */
+    enum cell cell; /* how its numbers are shown; RATE: one decimal; YES: a bool, yes or - */
 };
 
 /* Print these columns of an array of maps, with headings; nothing for no rows. */

@@ -9,26 +9,10 @@
 #include "actors/cli/json.h"
 #include "actors/cli/table.h"
 #include "actors/cli/verbs.h"
+#include "actors/cli/watch.h"
 
 #define PROBLEMS_MAX 64u
 #define PROBLEM_BYTES 160u
-
-/* Ask the broker; a failure is said on stderr. */
-static enum exit_code ask_broker(const struct invocation *invocation, struct fact *handle,
-                                 const char *method, struct bytes body, struct fact_reply *ret)
-{
-    uint32_t timeout_ms = (uint32_t)invocation->options[CLI_TIMEOUT].number;
-    struct msg_failure failure;
-    enum status status = fact_query(handle, method, body, timeout_ms, ret);
-    if (status == STATUS_OK)
-        return CODE_OK;
-    if (message_decode(MSG_FAILURE, ret->body, &failure) != STATUS_OK)
-        failure = (struct msg_failure){.code = bytes_of(statuses[status].name),
-                                       .message = bytes_of(statuses[status].text)};
-    fprintf(invocation->err, "fact: %s: %.*s: %.*s\n", method, (int)failure.code.size,
-            failure.code.data, (int)failure.message.size, failure.message.data);
-    return exit_code_of(status, failure.code);
-}
 
 /* Print a document whole; false: tables are wanted. */
 static bool print_json(const struct invocation *invocation, const struct document *document)
@@ -56,8 +40,8 @@ static enum exit_code ping(const struct invocation *invocation, struct fact *han
     writer_array(writer, (size_t)count);
     for (int64_t i = 0; i < count && code == CODE_OK; i++) {
         /* {id: 0}: no request has this number, so there is nothing to look up. */
-        code =
-            ask_broker(invocation, handle, "status", (struct bytes){"\x81\xa2id\x00", 5}, &reply);
+        code = connect_ask(invocation, handle, COMMAND_QUERY, "status",
+                           (struct bytes){"\x81\xa2id\x00", 5}, &reply);
         writer_map(writer, 2);
         put_u64(writer, "number", (uint64_t)i + 1);
         put_u64(writer, "round_trip_us", (uint64_t)reply.total_us);
@@ -307,7 +291,8 @@ static enum exit_code show_status(const struct invocation *invocation, struct fa
     struct msg_statistics row;
     struct problems problems = {0};
     struct document document;
-    enum exit_code code = ask_broker(invocation, handle, "statistics", (struct bytes){0}, &reply);
+    enum exit_code code =
+        connect_ask(invocation, handle, COMMAND_QUERY, "statistics", (struct bytes){0}, &reply);
     if (code != CODE_OK)
         return code;
     char *statistics = malloc(reply.body.size + 1); /* the gateways are asked while it is read */
@@ -330,13 +315,31 @@ static enum exit_code show_status(const struct invocation *invocation, struct fa
     return problems.count == 0 ? CODE_OK : CODE_INVALID;
 }
 
+/* Again and again, through whatever becomes of the system. */
+static void watch_status(const struct invocation *invocation, struct fact *handle)
+{
+    int64_t interval_ms = invocation->options[CLI_WATCH].number;
+    struct watch watch;
+    watch_open(&watch);
+    do {
+        if (invocation->options[CLI_OUTPUT].number == OUTPUT_TABLE)
+            watch_clear(invocation->out);
+        (void)show_status(invocation, handle);
+        fflush(invocation->out);
+    } while (watch_wait(&watch, handle, interval_ms));
+    watch_close(&watch);
+}
+
 enum exit_code verb_status(const struct invocation *invocation)
 {
     struct fact *handle;
     enum exit_code code = connect_open(invocation, &handle);
     if (code != CODE_OK)
         return code;
-    code = show_status(invocation, handle);
+    if (invocation->options[CLI_WATCH].given)
+        watch_status(invocation, handle);
+    else
+        code = show_status(invocation, handle);
     fact_destroy(&handle);
     return code;
 }

@@ -10,6 +10,8 @@ enum exit_code verb_query(const struct invocation *invocation);
 enum exit_code verb_call(const struct invocation *invocation);
 enum exit_code verb_ping(const struct invocation *invocation);
 enum exit_code verb_status(const struct invocation *invocation);
+enum exit_code verb_top(const struct invocation *invocation);
+enum exit_code verb_events(const struct invocation *invocation);
 enum exit_code verb_tools_list(const struct invocation *invocation);
 enum exit_code verb_tools_show(const struct invocation *invocation);
 enum exit_code verb_config_check(const struct invocation *invocation);
