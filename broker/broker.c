@@ -76,6 +76,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->sessions = sessions_new(config->sessions_max);
     self->slots = slots_new(config->slots_max, config->sessions_max, WORKERS_MAX,
                             (uint32_t)config->generation);
+    self->identities = identities_new(config->slots_max, config->generation);
     self->queues = queues_new(config->slots_max, LANES_MAX);
     self->workers = workers_new(config->generation);
     uint32_t buffers =
@@ -100,6 +101,7 @@ void broker_destroy(struct broker **self_p)
         return;
     sessions_destroy(&self->sessions);
     slots_destroy(&self->slots);
+    identities_destroy(&self->identities);
     queues_destroy(&self->queues);
     workers_destroy(&self->workers);
     outbox_destroy(&self->outbox);
@@ -337,6 +339,19 @@ static void bury_gone(struct broker *self)
     }
 }
 
+/* Each request that was read is somewhere, once. */
+static void check_conservation(const struct broker *self)
+{
+    uint64_t in_flight = 0;
+    for (uint32_t role = 0; role < ROLE_COUNT; role++) {
+        const struct role_counts *counts = &self->counts.roles[role];
+        assert(counts->accepted == counts->replied + counts->refused + counts->expired +
+                                       counts->cancelled + counts->lost + counts->in_flight);
+        in_flight += counts->in_flight;
+    }
+    assert(in_flight == slots_used(self->slots));
+}
+
 /* What could not leave is dispatched again. Each failed send costs a peer, or a worker its credit;
  * so it ends. */
 void broker_flush(struct broker *self, int64_t now_at)
@@ -348,6 +363,7 @@ void broker_flush(struct broker *self, int64_t now_at)
         broker_dispatch(self, now_at);
     }
     workers_end_turn(self->workers);
+    check_conservation(self);
     self->queries_left = QUERIES_PER_TURN_MAX;
 }
 

@@ -65,6 +65,7 @@ struct role_counts {
     uint64_t in_flight;
     uint64_t by_status[STATUS_COUNT]; /* all answers; those cancelled with their client too */
     uint64_t by_class[CLASS_COUNT];   /* dispatched */
+    uint64_t attached;                /* shared the execution of the same request */
     uint64_t redelivered;             /* had been given to a worker, and waited again */
     uint64_t stale;                /* replies, and words on requests, that came too late for them */
     uint64_t queue_us, service_us; /* sums */

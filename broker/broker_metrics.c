@@ -38,6 +38,22 @@ static void measure_classes(const struct broker *self, enum role role, struct me
     }
 }
 
+/* What arrived is the sum of these, and of what is in flight. */
+static void measure_ends(const struct role_counts *counts, const char *role,
+                         struct metrics *metrics)
+{
+    const struct {
+        const char *end;
+        uint64_t count;
+    } ends[] = {{"replied", counts->replied},
+                {"refused", counts->refused},
+                {"expired", counts->expired},
+                {"cancelled", counts->cancelled},
+                {"lost", counts->lost}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        metrics_set(metrics, METRIC_ENDS_TOTAL, LABELS(role, ends[i].end), (double)ends[i].count);
+}
+
 static void measure_role(const struct broker *self, enum role role, struct metrics *metrics)
 {
     const struct role_counts *counts = &self->counts.roles[role];
@@ -51,6 +67,7 @@ static void measure_role(const struct broker *self, enum role role, struct metri
         {METRIC_QUEUE_HEAD_AGE_SECONDS, seconds(broker_head_age_us(self, role))},
         {METRIC_REQUEST_WAIT_SECONDS_TOTAL, seconds(counts->queue_us)},
         {METRIC_REQUEST_SERVICE_SECONDS_TOTAL, seconds(counts->service_us)},
+        {METRIC_ATTACHED_TOTAL, (double)counts->attached},
         {METRIC_REDELIVERIES_TOTAL, (double)counts->redelivered},
         {METRIC_STALE_REPLIES_TOTAL, (double)counts->stale},
         {METRIC_WORKERS, workers_up(self->workers, role)},
@@ -60,6 +77,7 @@ static void measure_role(const struct broker *self, enum role role, struct metri
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         metrics_set(metrics, values[i].metric, LABELS(role_names[role]), values[i].value);
     measure_classes(self, role, metrics);
+    measure_ends(counts, role_names[role], metrics);
     for (int status = 0; status < STATUS_COUNT; status++)
         if (counts->by_status[status] > 0)
             metrics_set(metrics, METRIC_REPLIES_TOTAL,

@@ -3,6 +3,7 @@
  *   broker.c             start, turn, dispatch of pairs and of timers
  *   broker_say.c         failures, refusals, events, the log
  *   broker_admission.c   a request comes: may it come in?
+ *   broker_sharing.c     it is the same as one that is here
  *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
@@ -16,6 +17,7 @@
 #include "broker/broker.h"
 #include "broker/estimates.h"
 #include "broker/events.h"
+#include "broker/identities.h"
 #include "broker/list.h"
 #include "broker/outbox.h"
 #include "broker/queues.h"
@@ -65,6 +67,7 @@ struct broker {
     struct broker_counts counts;
     struct sessions *sessions;
     struct slots *slots;
+    struct identities *identities;
     struct queues *queues;
     struct workers *workers;
     struct outbox *outbox;
@@ -154,6 +157,18 @@ struct verdict broker_foresee(const struct broker *self, const struct lane *lane
 broker_handler broker_on_request;
 void broker_dispatch_role(struct broker *self, enum role role);
 void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
+/* It has its slot, and will end: by its deadline. */
+void broker_accept(struct broker *self, const struct peer *client, const struct slot *slot);
+
+/* broker_sharing.c */
+/* Is it one that is here already? Only one with an idempotency key may be.
+ *
+ * verdict  of whether it can be served; what else is to be said of it is put there
+ * returns  true: it is seen to */
+bool broker_repeats(struct broker *self, const struct source *from, const struct pair *pair,
+                    struct verdict *verdict);
+/* Remember whose slot this is, if it has a key. */
+void broker_identify(struct broker *self, struct slot *slot, const struct pair *pair);
 
 /* broker_replies.c */
 broker_handler broker_on_reply, broker_on_partial, broker_on_started, broker_on_credit,
@@ -163,6 +178,9 @@ void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum r
                    const struct verdict *verdict);
 /* Answer the request in a slot without its worker. It is in no queue any more. */
 void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict);
+/* The same, but where others share the execution it goes on for them, where it is; only its client
+ * is answered. returns false: nobody does, and nothing was done */
+bool broker_pass_on(struct broker *self, struct slot *slot, const struct verdict *verdict);
 void broker_lose_worker(struct broker *self, struct worker *worker);
 void broker_lose_client(struct broker *self, uint32_t client);
 void broker_slot_due(struct broker *self, struct slot *slot);

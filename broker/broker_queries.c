@@ -30,14 +30,15 @@ static void query_status(struct broker *self, const struct source *from, const s
         broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST, "status wants {id}");
         return;
     }
-    const struct slot *slot =
+    struct slot *asked =
         slots_find_request(self->slots, sessions_index(self->sessions, from->peer), query.id);
+    const struct slot *slot = asked == NULL ? NULL : slots_execution(self->slots, asked);
     if (slot != NULL) {
         answer.state = bytes_of(slot->state == SLOT_QUEUED ? "queued"
                                 : slot->started            ? "started"
                                                            : "running");
         answer.attempt = slot->deaths;
-        answer.remains_ms = (uint64_t)((slot->deadline_at - self->now_at) / US_PER_MS);
+        answer.remains_ms = (uint64_t)((asked->deadline_at - self->now_at) / US_PER_MS);
     }
     if (slot != NULL && slot->worker != NONE) {
         const struct worker *worker = workers_at(self->workers, slot->worker);

@@ -65,17 +65,29 @@ static void leave(struct broker *self, struct slot *slot)
 {
     if (slot->state == SLOT_RUNNING)
         release(self, slot);
+    if (slot->state == SLOT_ATTACHED)
+        slots_detach(self->slots, slot);
+    if (slot->identity != NONE)
+        identities_remove(self->identities, slot->identity);
     timers_clear(self->timers, slots_index(self->slots, slot));
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
 }
 
-/* How long it waited in all, and how long it has run. */
-static void tell_times(struct broker *self, const struct slot *slot, struct header *header)
+/* When it went to a worker, or into what was with one already. */
+static int64_t sent_at_of(const struct slot *slot, const struct slot *execution)
 {
-    bool runs = slot->state == SLOT_RUNNING;
-    int64_t sent_at = runs ? slot->dispatched_at : self->now_at;
+    return execution->dispatched_at > slot->arrived_at ? execution->dispatched_at
+                                                       : slot->arrived_at;
+}
+
+/* How long it waited in all, and how long it has run. */
+static void tell_times(struct broker *self, const struct slot *slot, const struct slot *execution,
+                       struct header *header)
+{
+    bool runs = execution->state == SLOT_RUNNING;
+    int64_t sent_at = runs ? sent_at_of(slot, execution) : self->now_at;
     header->queue_us = (uint32_t)(sent_at - slot->arrived_at);
     if (header->service_us == 0)
         header->service_us = runs ? (uint32_t)(self->now_at - sent_at) : 0;
@@ -83,19 +95,20 @@ static void tell_times(struct broker *self, const struct slot *slot, struct head
 
 /* Of what was begun once nobody is told that it was not executed; of what waits and was not begun,
  * that it may have been. */
-void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict)
+static void end_one(struct broker *self, struct slot *slot, const struct slot *execution,
+                    const struct verdict *verdict)
 {
     struct verdict said = *verdict;
     struct role_counts *counts = &self->counts.roles[slot->place.role];
     struct peer *client = client_of(self, slot);
     struct header header = broker_header(COMMAND_REPLY, slot->client_id);
     assert(!queues_is_in(self->queues, slots_index(self->slots, slot)));
-    if (slot->begun && statuses[said.status].executed == EXECUTED_NO)
+    if (execution->begun && statuses[said.status].executed == EXECUTED_NO)
         said = (struct verdict){.status = STATUS_WORKER_LOST};
     header.executed = statuses[said.status].executed;
-    if (said.status == STATUS_CANCELLED && slot->state == SLOT_QUEUED && !slot->begun)
+    if (said.status == STATUS_CANCELLED && execution->state == SLOT_QUEUED && !execution->begun)
         header.executed = EXECUTED_NO;
-    tell_times(self, slot, &header);
+    tell_times(self, slot, execution, &header);
     counts->by_status[said.status]++;
     (*count_of(counts, said.status))++;
     if (client != NULL)
@@ -103,6 +116,28 @@ void broker_end(struct broker *self, struct slot *slot, const struct verdict *ve
     else
         self->counts.unsent++;
     leave(self, slot);
+}
+
+void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict)
+{
+    struct slot *follower;
+    while ((follower = slots_first_follower(self->slots, slot)) != NULL)
+        end_one(self, follower, slot, verdict);
+    end_one(self, slot, slots_execution(self->slots, slot), verdict);
+}
+
+bool broker_pass_on(struct broker *self, struct slot *slot, const struct verdict *verdict)
+{
+    struct slot *heir = slots_first_follower(self->slots, slot), *follower = heir;
+    if (heir == NULL)
+        return false;
+    while ((follower = slots_next_follower(self->slots, follower)) != NULL)
+        if (follower->deadline_at > heir->deadline_at)
+            heir = follower;
+    slots_pass_on(self->slots, slot, heir);
+    timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
+    end_one(self, heir, slot, verdict);
+    return true;
 }
 
 static void learn(struct broker *self, const struct slot *slot, int64_t service_us)
@@ -118,11 +153,12 @@ static void learn(struct broker *self, const struct slot *slot, int64_t service_
     worker_learn(worker, service_us, self->now_at);
 }
 
-/* To the client it belongs to, and to no other. */
+/* To the client it belongs to, and to no other. may_move: nobody needs the bytes after this. */
 static void forward(struct broker *self, const struct source *from, const struct pair *pair,
-                    struct slot *slot)
+                    struct slot *slot, bool may_move)
 {
     struct peer *client = client_of(self, slot);
+    const struct slot *execution = slots_execution(self->slots, slot);
     struct header header = pair->header;
     if (client == NULL) {
         self->counts.unsent++;
@@ -131,11 +167,11 @@ static void forward(struct broker *self, const struct source *from, const struct
     header.id = slot->client_id;
     if (statuses[header.status].executed == EXECUTED_NO)
         header.executed = EXECUTED_NO;
-    else if (slot->begun && header.executed == EXECUTED_NO)
+    else if (execution->begun && header.executed == EXECUTED_NO)
         header.executed = EXECUTED_MAYBE;
-    tell_times(self, slot, &header);
+    tell_times(self, slot, execution, &header);
     grant(self, client, slot->place.role, &header);
-    if (frame_is_moved(from->message, pair) && header.instance.data != NULL) {
+    if (may_move && frame_is_moved(from->message, pair) && header.instance.data != NULL) {
         envelope_patch(zmq_msg_data(from->message), &header);
         outbox_pass(self->outbox, slot->client, from->message);
         return;
@@ -145,16 +181,48 @@ static void forward(struct broker *self, const struct source *from, const struct
     broker_say(self, client, &header, pair->body);
 }
 
-static void count_reply(struct broker *self, const struct slot *slot, struct worker *worker,
+static void count_reply(struct broker *self, const struct slot *slot, const struct slot *execution,
                         enum status status)
 {
     struct role_counts *counts = &self->counts.roles[slot->place.role];
+    int64_t sent_at = sent_at_of(slot, execution);
     counts->replied++;
     counts->by_status[status]++;
-    counts->queue_us += (uint64_t)(slot->dispatched_at - slot->arrived_at);
-    counts->service_us += (uint64_t)(self->now_at - slot->dispatched_at);
-    worker->served++;
-    worker->failed += status == STATUS_INTERNAL;
+    counts->queue_us += (uint64_t)(sent_at - slot->arrived_at);
+    counts->service_us += (uint64_t)(self->now_at - sent_at);
+}
+
+/* Each client gets its own, the one it is executed for last: that may have the message itself. */
+static void forward_to_all(struct broker *self, const struct source *from, const struct pair *pair,
+                           struct slot *slot)
+{
+    struct slot *follower;
+    while ((follower = slots_first_follower(self->slots, slot)) != NULL) {
+        forward(self, from, pair, follower, false);
+        count_reply(self, follower, slot, pair->header.status);
+        leave(self, follower);
+    }
+    forward(self, from, pair, slot, true);
+    count_reply(self, slot, slot, pair->header.status);
+    leave(self, slot);
+}
+
+/* Its worker has given it up for the deadline of one that it is not executed for any more. It waits
+ * again for whom there is time, unless that would be a second execution that may do harm.
+ * returns  false: that is its end */
+static bool goes_on(struct broker *self, struct slot *slot, enum status status)
+{
+    bool in_vain = status == STATUS_DEADLINE_QUEUED || status == STATUS_DEADLINE_RUNNING;
+    bool harmless = status == STATUS_DEADLINE_QUEUED || slot->flags & FLAG_IDEMPOTENT;
+    if (!slot->passed_on || !in_vain || !harmless || slot->deadline_at - self->now_at < US_PER_MS)
+        return false;
+    release(self, slot);
+    slot->begun |= slot->started && status == STATUS_DEADLINE_RUNNING;
+    slot->started = false;
+    slot->passed_on = false;
+    queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
+    self->counts.roles[slot->place.role].redelivered++;
+    return true;
 }
 
 /* The request of a worker's that this is about; NULL: none of its own, or none any more. */
@@ -186,25 +254,22 @@ void broker_on_reply(struct broker *self, const struct source *from, const struc
         return;
     if (statuses[status].executed != EXECUTED_NO)
         learn(self, slot, pair->header.service_us);
+    if (goes_on(self, slot, status))
+        return;
     if (slot->begun && statuses[status].executed == EXECUTED_NO) {
         broker_end(self, slot, &(struct verdict){.status = status});
         return;
     }
-    forward(self, from, pair, slot);
-    count_reply(self, slot, worker, status);
-    leave(self, slot);
+    worker->served++;
+    worker->failed += status == STATUS_INTERNAL;
+    forward_to_all(self, from, pair, slot);
 }
 
-/* A piece before the answer, for one who asked for pieces. It shows that the work has begun. */
-void broker_on_partial(struct broker *self, const struct source *from, const struct pair *pair)
+static void pass_piece(struct broker *self, const struct source *from, const struct pair *pair,
+                       const struct slot *slot)
 {
-    struct worker *worker = worker_of(self, from->peer);
-    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
     struct header header = pair->header;
-    if (slot == NULL)
-        return;
-    slot->started = true;
-    struct peer *client = client_of(self, slot);
+    const struct peer *client = client_of(self, slot);
     if (client == NULL || !(slot->flags & FLAG_STREAM)) {
         self->counts.unsent++;
         return;
@@ -214,6 +279,20 @@ void broker_on_partial(struct broker *self, const struct source *from, const str
     if (header.instance.data == NULL)
         header.instance = name_bytes(&from->peer->instance);
     broker_say(self, client, &header, pair->body);
+}
+
+/* A piece before the answer, for one who asked for pieces. It shows that the work has begun. */
+void broker_on_partial(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct worker *worker = worker_of(self, from->peer);
+    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
+    if (slot == NULL)
+        return;
+    slot->started = true;
+    pass_piece(self, from, pair, slot);
+    struct slot *follower = slots_first_follower(self->slots, slot);
+    for (; follower != NULL; follower = slots_next_follower(self->slots, follower))
+        pass_piece(self, from, pair, follower);
 }
 
 void broker_on_started(struct broker *self, const struct source *from, const struct pair *pair)
@@ -247,13 +326,17 @@ static void call_off(struct broker *self, const struct slot *slot)
     outbox_put(self->outbox, worker->peer, &header, (struct bytes){0});
 }
 
-static void cancel(struct broker *self, struct slot *slot)
+/* What others wait for, too, goes on for them. */
+static void withdraw(struct broker *self, struct slot *slot, enum status status)
 {
+    struct verdict verdict = {.status = status};
+    if (broker_pass_on(self, slot, &verdict))
+        return;
     if (slot->state == SLOT_RUNNING)
         call_off(self, slot);
-    else
+    else if (slot->state == SLOT_QUEUED)
         queues_remove(self->queues, slots_index(self->slots, slot));
-    broker_end(self, slot, &(struct verdict){.status = STATUS_CANCELLED});
+    broker_end(self, slot, &verdict);
 }
 
 void broker_on_cancel(struct broker *self, const struct source *from, const struct pair *pair)
@@ -261,7 +344,7 @@ void broker_on_cancel(struct broker *self, const struct source *from, const stru
     uint32_t client = sessions_index(self->sessions, from->peer);
     struct slot *slot = slots_find_request(self->slots, client, pair->header.id);
     if (slot != NULL)
-        cancel(self, slot);
+        withdraw(self, slot, STATUS_CANCELLED);
     else
         self->counts.roles[ROLE_NONE].stale++;
 }
@@ -274,7 +357,7 @@ void broker_lose_client(struct broker *self, uint32_t client)
         bool goes_on = slot->flags & FLAG_DETACHED;
         slots_orphan(self->slots, slot);
         if (!goes_on)
-            cancel(self, slot);
+            withdraw(self, slot, STATUS_CANCELLED);
     }
 }
 
@@ -309,13 +392,8 @@ void broker_lose_worker(struct broker *self, struct worker *worker)
 /* Its deadline has passed. */
 void broker_slot_due(struct broker *self, struct slot *slot)
 {
-    struct verdict verdict = {.status = STATUS_DEADLINE_QUEUED};
-    if (slot->state == SLOT_RUNNING) {
+    bool runs = slots_execution(self->slots, slot)->state == SLOT_RUNNING;
+    if (slot->state == SLOT_RUNNING)
         learn(self, slot, 0); /* it took so long at least */
-        call_off(self, slot);
-        verdict.status = STATUS_DEADLINE_RUNNING;
-    } else {
-        queues_remove(self->queues, slots_index(self->slots, slot));
-    }
-    broker_end(self, slot, &verdict);
+    withdraw(self, slot, runs ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED);
 }

@@ -18,6 +18,7 @@ static void hand_over(struct broker *self, struct slot *slot, struct worker *wor
                            .class = slot->place.class,
                            .attempt = slot->attempt};
     slot->state = SLOT_RUNNING;
+    slot->passed_on = false;
     slot->dispatched_at = self->now_at;
     slots_give(self->slots, slot, worker_index(self->workers, worker));
     workers_spend(self->workers, worker);
@@ -70,6 +71,7 @@ static struct slot *take_slot(struct broker *self, const struct source *from,
     slot->arrived_at = self->now_at;
     lane_of(self, slot)->waiting++;
     self->counts.roles[place->role].in_flight++;
+    broker_identify(self, slot, pair);
     return slot;
 }
 
@@ -97,20 +99,26 @@ static enum status enqueue(struct broker *self, struct slot *slot)
 /* A request that could not be placed: as if it had never had a slot. */
 static void undo(struct broker *self, struct slot *slot)
 {
+    if (slot->identity != NONE)
+        identities_remove(self->identities, slot->identity);
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
+}
+
+void broker_accept(struct broker *self, const struct peer *client, const struct slot *slot)
+{
+    struct header header = broker_header(COMMAND_ACCEPTED, slot->client_id);
+    timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
+    if (slot->flags & FLAG_ACK_ACCEPT)
+        broker_say(self, client, &header, (struct bytes){0});
 }
 
 static void take_in(struct broker *self, const struct source *from, const struct pair *pair,
                     struct slot *slot, struct worker *worker)
 {
     slots_keep(self->slots, slot, pair, from->message);
-    timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
-    if (slot->flags & FLAG_ACK_ACCEPT) {
-        struct header header = broker_header(COMMAND_ACCEPTED, slot->client_id);
-        broker_say(self, from->peer, &header, (struct bytes){0});
-    }
+    broker_accept(self, from->peer, slot);
     if (worker == NULL)
         return;
     queues_charge(self->queues, slot->place.role, slot->place.class);
@@ -154,8 +162,12 @@ void broker_on_request(struct broker *self, const struct source *from, const str
     self->counts.roles[place.role].accepted++;
     from->peer->asked++;
     struct verdict verdict = broker_admit(self, &admission);
-    if (verdict.status == STATUS_OK)
-        verdict = broker_settle(self, &admission, place_request(self, from, pair, &place));
+    bool admitted = verdict.status == STATUS_OK;
+    bool repeats = broker_repeats(self, from, pair, &verdict);
+    if (verdict.status == STATUS_OK && !repeats)
+        verdict = place_request(self, from, pair, &place);
+    if (admitted)
+        verdict = broker_settle(self, &admission, verdict);
     if (verdict.status != STATUS_OK)
         broker_refuse(self, from->peer, header->id, place.role, &verdict);
 }
@@ -197,11 +209,13 @@ void broker_dispatch_role(struct broker *self, enum role role)
             hand_over(self, slot, worker);
             continue;
         }
-        queues_remove(self->queues, index);
         struct verdict verdict = {.status = status};
         if (status == STATUS_INFEASIBLE)
             verdict.retry_after_ms = broker_wait_ms(self, role, slot->place.class);
-        broker_end(self, slot, &verdict);
+        if (!broker_pass_on(self, slot, &verdict)) {
+            queues_remove(self->queues, index);
+            broker_end(self, slot, &verdict);
+        }
         if (++removals == REMOVALS_MAX) {
             self->more = true;
             break;

@@ -12,6 +12,7 @@ struct slots {
     struct link *by_client;  /* by slot; then the sentinels, by session */
     struct link *by_worker;  /* by slot; then the sentinels, by worker */
     struct link *by_request; /* by slot; then the sentinels: chains by client and its id */
+    struct link *by_leader;  /* by slot; then the sentinels, by leader */
     struct slot slots[];     /* free ones are chained by worker */
 };
 
@@ -38,6 +39,7 @@ struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t work
     self->by_client = take_links(slots_max, sessions_max);
     self->by_worker = take_links(slots_max, workers_max);
     self->by_request = take_links(slots_max, self->chains);
+    self->by_leader = take_links(slots_max, slots_max);
     for (uint32_t at = 0; at < slots_max; at++) {
         self->slots[at].generation = generation_first;
         self->slots[at].worker = at + 1 < slots_max ? at + 1 : NONE;
@@ -57,6 +59,7 @@ void slots_destroy(struct slots **self_p)
     free(self->by_client);
     free(self->by_worker);
     free(self->by_request);
+    free(self->by_leader);
     free(self);
     *self_p = NULL;
 }
@@ -66,6 +69,19 @@ static uint32_t request_chain(const struct slots *self, uint32_t client, uint64_
 {
     uint64_t hash = client_id + client * UINT64_C(0x9e3779b97f4a7c15);
     return self->slots_max + (uint32_t)(hash & (self->chains - 1));
+}
+
+/* It is this client's from now on; the youngest of its. */
+static void adopt(struct slots *self, struct slot *slot, uint32_t client, uint64_t client_id)
+{
+    uint32_t index = slots_index(self, slot);
+    assert(slot->client == NONE);
+    slot->client = client;
+    slot->client_id = client_id;
+    if (client == NONE)
+        return;
+    list_put_before(self->by_client, index, self->slots_max + client);
+    list_put_first(self->by_request, index, request_chain(self, client, client_id));
 }
 
 struct slot *slots_take(struct slots *self, uint32_t client, uint64_t client_id)
@@ -81,12 +97,12 @@ struct slot *slots_take(struct slots *self, uint32_t client, uint64_t client_id)
     memset(slot, 0, offsetof(struct slot, pair));
     slot->generation = generation;
     slot->state = SLOT_QUEUED;
-    slot->client = client;
-    slot->client_id = client_id;
+    slot->client = NONE;
     slot->worker = NONE;
+    slot->leader = NONE;
+    slot->identity = NONE;
     zmq_msg_init(&slot->pair.message);
-    list_put_before(self->by_client, index, self->slots_max + client);
-    list_put_first(self->by_request, index, request_chain(self, client, client_id));
+    adopt(self, slot, client, client_id);
     self->used++;
     return slot;
 }
@@ -101,6 +117,8 @@ void slots_free(struct slots *self, struct slot *slot)
     uint32_t index = slots_index(self, slot);
     assert(slot->state != SLOT_FREE);
     assert(slot->worker == NONE);
+    assert(slot->leader == NONE);
+    assert(list_is_empty(self->by_leader, self->slots_max + index));
     self->bytes -= kept_bytes(slot);
     if (slot->small_size == 0)
         zmq_msg_close(&slot->pair.message);
@@ -169,6 +187,72 @@ void slots_orphan(struct slots *self, struct slot *slot)
     list_take_out(self->by_client, index);
     list_take_out(self->by_request, index);
     slot->client = NONE;
+}
+
+void slots_attach(struct slots *self, struct slot *slot, struct slot *leader)
+{
+    assert(slot->state == SLOT_QUEUED);
+    assert(leader->state == SLOT_QUEUED || leader->state == SLOT_RUNNING);
+    assert(kept_bytes(slot) == 0);
+    slot->state = SLOT_ATTACHED;
+    slot->leader = slots_index(self, leader);
+    list_put_before(self->by_leader, slots_index(self, slot), self->slots_max + slot->leader);
+}
+
+void slots_detach(struct slots *self, struct slot *slot)
+{
+    assert(slot->state == SLOT_ATTACHED);
+    list_take_out(self->by_leader, slots_index(self, slot));
+    slot->leader = NONE;
+    slot->state = SLOT_QUEUED;
+}
+
+void slots_pass_on(struct slots *self, struct slot *leader, struct slot *follower)
+{
+    struct slot was = {.client = leader->client,
+                       .client_id = leader->client_id,
+                       .arrived_at = leader->arrived_at,
+                       .deadline_at = leader->deadline_at,
+                       .flags = leader->flags};
+    uint32_t client = follower->client;
+    assert(follower->leader == slots_index(self, leader));
+    slots_detach(self, follower);
+    if (leader->client != NONE)
+        slots_orphan(self, leader);
+    if (follower->client != NONE)
+        slots_orphan(self, follower);
+    adopt(self, leader, client, follower->client_id);
+    adopt(self, follower, was.client, was.client_id);
+    leader->arrived_at = follower->arrived_at;
+    leader->deadline_at = follower->deadline_at;
+    leader->passed_on |= leader->state == SLOT_RUNNING;
+    leader->flags =
+        (uint16_t)((was.flags & ~SLOT_CLIENT_FLAGS) | (follower->flags & SLOT_CLIENT_FLAGS));
+    follower->arrived_at = was.arrived_at;
+    follower->deadline_at = was.deadline_at;
+    follower->flags = was.flags;
+}
+
+static struct slot *follower_at(struct slots *self, uint32_t index, uint32_t leader)
+{
+    return index == self->slots_max + leader ? NULL : &self->slots[index];
+}
+
+struct slot *slots_first_follower(struct slots *self, const struct slot *leader)
+{
+    uint32_t index = slots_index(self, leader);
+    return follower_at(self, self->by_leader[self->slots_max + index].next, index);
+}
+
+struct slot *slots_next_follower(struct slots *self, const struct slot *follower)
+{
+    assert(follower->state == SLOT_ATTACHED);
+    return follower_at(self, self->by_leader[slots_index(self, follower)].next, follower->leader);
+}
+
+struct slot *slots_execution(struct slots *self, struct slot *slot)
+{
+    return slot->state == SLOT_ATTACHED ? slots_at(self, slot->leader) : slot;
 }
 
 uint64_t slots_id(const struct slots *self, const struct slot *slot)

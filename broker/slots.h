@@ -2,7 +2,10 @@
  * client finds them. Pure.
  *
  * Owns  slots_max slots, taken at start, with room for a small request in each; a larger one is a
- *       message of its own. A slot is lent until slots_free(). */
+ *       message of its own. A slot is lent until slots_free().
+ *
+ * One that is ATTACHED shares the execution of another, its leader's: it has a client and a
+ * deadline of its own, and nothing else. */
 #ifndef BROKER_SLOTS_H
 #define BROKER_SLOTS_H
 
@@ -11,18 +14,25 @@
 
 #define SLOT_SMALL_BYTES 256u /* most requests are smaller: no allocation */
 
-enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING };
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_ATTACHED };
+
+/* Flags that say what its client wants, and not how it is to be executed. */
+#define SLOT_CLIENT_FLAGS                                                                          \
+    (FLAG_STREAM | FLAG_ACK_ACCEPT | FLAG_NO_REPLY | FLAG_COALESCE | FLAG_DETACHED | FLAG_KEEP)
 
 struct slot {
     enum slot_state state;
     uint32_t generation; /* one up when the slot is freed */
     uint32_t client;     /* its session; NONE of list.h: it has gone, and left this to be done */
     uint32_t worker;     /* while RUNNING */
+    uint32_t leader;     /* while ATTACHED */
+    uint32_t identity;   /* of identities.h; NONE: it has no idempotency key */
     uint64_t client_id;
     int64_t arrived_at, dispatched_at, deadline_at;
     struct place place; /* in the queues */
     uint16_t flags;
     bool started, begun;     /* begun: STARTED by a worker that was lost */
+    bool passed_on;          /* since it runs: its worker was told another deadline */
     uint8_t attempt, deaths; /* deaths: workers lost with it */
     uint32_t small_size;     /* 0: in message */
     union {
@@ -55,6 +65,22 @@ void slots_give(struct slots *self, struct slot *slot, uint32_t worker);
 
 /* Its client is gone, and wants it done all the same. */
 void slots_orphan(struct slots *self, struct slot *slot);
+
+/* Let one that is new, and in no queue, share the execution of another, which is not ATTACHED.
+ * slots_detach() ends that; it is done with then. */
+void slots_attach(struct slots *self, struct slot *slot, struct slot *leader);
+void slots_detach(struct slots *self, struct slot *slot);
+
+/* The execution goes on for the client of one that is attached to it, and that slot, which is
+ * detached, has the leader's client now. */
+void slots_pass_on(struct slots *self, struct slot *leader, struct slot *follower);
+
+/* The one that came first, and the one after it; NULL: none (any more). */
+struct slot *slots_first_follower(struct slots *self, const struct slot *leader);
+struct slot *slots_next_follower(struct slots *self, const struct slot *follower);
+
+/* The slot that is executed for this one: itself, or its leader. */
+struct slot *slots_execution(struct slots *self, struct slot *slot);
 
 uint64_t slots_id(const struct slots *self, const struct slot *slot); /* towards its worker */
 struct slot *slots_find_id(struct slots *self, uint64_t id);          /* NULL: answered long ago */

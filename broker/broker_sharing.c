@@ -1,0 +1,65 @@
+/* broker_sharing - the same request asked again: under the idempotency key of one that is here.
+ *
+ * It is attached to that one's execution if it may share it, and has an end of its own all the
+ * same; else it is refused. The key of another question is refused in any case. See
+ * docs/protocol.md, "The same request twice". */
+#include "broker/broker_private.h"
+
+void broker_identify(struct broker *self, struct slot *slot, const struct pair *pair)
+{
+    assert(slot->identity == NONE);
+    if (pair->header.idempotency_key.data == NULL)
+        return;
+    struct identity identity = identities_of(self->identities, &pair->header, pair->body);
+    slot->identity = identities_add(self->identities, &identity, slots_index(self->slots, slot));
+    assert(slot->identity != NONE); /* there are as many as slots */
+}
+
+/* A slot of its own, for its client and its deadline; the work is the other's. */
+static struct verdict attach(struct broker *self, const struct source *from,
+                             const struct header *header, struct slot *leader)
+{
+    uint32_t client = sessions_index(self->sessions, from->peer);
+    struct slot *slot = slots_take(self->slots, client, header->id);
+    if (slot == NULL)
+        return (struct verdict){.status = STATUS_BUSY_FULL,
+                                .retry_after_ms =
+                                    broker_wait_ms(self, leader->place.role, leader->place.class)};
+    slot->place = leader->place;
+    slot->place.bytes = 0;
+    slot->flags = header->flags;
+    slot->arrived_at = self->now_at;
+    slot->deadline_at = self->now_at + broker_deadline_us(header, slot->place.role);
+    slots_attach(self->slots, slot, leader);
+    lane_of(self, slot)->waiting++;
+    self->counts.roles[slot->place.role].in_flight++;
+    self->counts.roles[slot->place.role].attached++;
+    broker_accept(self, from->peer, slot);
+    return (struct verdict){.status = STATUS_OK};
+}
+
+/* What nobody could serve now may have been asked before, and be on its way all the same. */
+bool broker_repeats(struct broker *self, const struct source *from, const struct pair *pair,
+                    struct verdict *verdict)
+{
+    bool has_credit = from->peer->asked - from->peer->ended <= self->config.client_credit;
+    bool may_be_served = verdict->status == STATUS_OK || verdict->status == STATUS_NO_WORKER;
+    if (pair->header.idempotency_key.data == NULL || !has_credit || !may_be_served)
+        return false;
+    struct identity identity = identities_of(self->identities, &pair->header, pair->body);
+    uint32_t entry = identities_find(self->identities, &identity);
+    if (entry == NONE)
+        return false;
+    if (!identities_agrees(self->identities, entry, &identity)) {
+        *verdict = (struct verdict){STATUS_BAD_REQUEST, 0,
+                                    "another request has this idempotency key: make a new one"};
+        return false;
+    }
+    struct slot *leader = slots_at(self->slots, identities_holder(self->identities, entry));
+    if (pair->header.flags & FLAG_COALESCE)
+        *verdict = attach(self, from, &pair->header, leader);
+    else
+        *verdict = (struct verdict){STATUS_DUPLICATE_RUNNING, 0,
+                                    "wait for the first, or send it with COALESCE to share it"};
+    return verdict->status == STATUS_OK;
+}
