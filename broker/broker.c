@@ -25,7 +25,8 @@ struct broker_config broker_config_default(void)
                                   .slots_max = SLOTS_MAX,
                                   .sessions_max = SESSIONS_MAX,
                                   .events_max = EVENTS_RING,
-                                  .events_bytes_max = EVENTS_BYTES_MAX};
+                                  .events_bytes_max = EVENTS_BYTES_MAX,
+                                  .policy = policy_default()};
 }
 
 static void copy_names(struct broker *self)
@@ -85,9 +86,11 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->timers = timers_new(TIMERS, now_at);
     self->events = events_new(config->events_max, config->events_bytes_max);
     self->view = view_new(config->view_counter, 0, config->view_hold_ms * US_PER_MS);
+    self->limits = limits_new();
     copy_names(self);
     broker_encode_failures(self);
     start_services(self);
+    broker_set_policy(self, &config->policy, now_at);
     timers_set(self->timers, TIMER_ESTIMATES, now_at + ESTIMATES_TICK_MS * US_PER_MS);
     timers_set(self->timers, TIMER_BEAT, now_at + BEAT_MS * US_PER_MS);
     return self;
@@ -108,6 +111,7 @@ void broker_destroy(struct broker **self_p)
     timers_destroy(&self->timers);
     events_destroy(&self->events);
     view_destroy(&self->view);
+    limits_destroy(&self->limits);
     free(self);
     *self_p = NULL;
 }

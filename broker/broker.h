@@ -12,6 +12,7 @@
 #include <zmq.h>
 
 #include "actors/runtime/log.h"
+#include "broker/policy.h"
 #include "broker/sessions.h"
 
 struct broker;
@@ -52,6 +53,7 @@ struct broker_config {
     uint64_t queue_bytes_max; /* ... and their bytes */
     uint32_t slots_max, sessions_max;
     uint32_t events_max, events_bytes_max; /* that can be asked for again */
+    struct policy policy;                  /* to begin with */
 };
 
 /* As options.def has it, and limits.h; the rest empty. */
@@ -100,6 +102,9 @@ void broker_flush(struct broker *self, int64_t now_at);
 
 /* When the next turn must be, if no message comes before. */
 int64_t broker_due_at(const struct broker *self);
+
+/* Put other rules in force; what has changed is told. */
+void broker_set_policy(struct broker *self, const struct policy *policy, int64_t now_at);
 
 /* Take no more: everybody is told, what waits is refused. */
 void broker_drain(struct broker *self, int64_t now_at);

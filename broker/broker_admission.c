@@ -52,9 +52,9 @@ static struct verdict look(struct broker *self, struct admission *admission)
     uint32_t lane;
     for (size_t i = 0; i < sizeof unserved / sizeof unserved[0]; i++)
         if (header->flags & unserved[i].flag)
-            return (struct verdict){STATUS_BAD_REQUEST, 0, unserved[i].hint};
+            return (struct verdict){.status = STATUS_BAD_REQUEST, .hint = unserved[i].hint};
     if (header->method.size == 0)
-        return (struct verdict){STATUS_BAD_REQUEST, 0, "a REQUEST names its method"};
+        return (struct verdict){.status = STATUS_BAD_REQUEST, .hint = "a REQUEST names its method"};
     if (!broker_serves(header->role))
         return (struct verdict){.status = STATUS_NO_ROLE};
     enum role role = (enum role)header->role;
@@ -87,6 +87,41 @@ struct verdict broker_foresee(const struct broker *self, const struct lane *lane
     return (struct verdict){.status = STATUS_OK};
 }
 
+static struct bytes write_details(struct broker *self, const struct limit_rule *rule)
+{
+    char target[LIMIT_TARGET_BYTES_MAX];
+    struct bytes bytes = {0};
+    const struct msg_limit_details details = {.limiter = bytes_of(limit_target_write(rule, target)),
+                                              .limit = rule->count,
+                                              .per_ms = rule->per_ms,
+                                              .burst = rule->burst};
+    enum status status =
+        message_encode(MSG_LIMIT_DETAILS, &details, self->details, sizeof self->details, &bytes);
+    assert(status == STATUS_OK);
+    return bytes;
+}
+
+/* Is it within the rates? A driver's own requests are parts of others, which have paid. */
+static struct verdict meter(struct broker *self, struct admission *admission)
+{
+    const struct header *header = admission->header;
+    struct limit_refusal refusal;
+    if (limits_count(self->limits) == 0)
+        return (struct verdict){.status = STATUS_OK};
+    struct limit_ask ask = {.role = admission->place->role,
+                            .class = header->class,
+                            .tenant = header->tenant,
+                            .method = header->method,
+                            .inner = admission->peer->role == ROLE_DRIVER};
+    (void)value_text(value_find(header->extension, "user"), &ask.user);
+    if (limits_admit(self->limits, &ask, self->now_at, &admission->bill, &refusal))
+        return (struct verdict){.status = STATUS_OK};
+    int64_t wait_ms = (refusal.wait_us + US_PER_MS - 1) / US_PER_MS;
+    return (struct verdict){.status = STATUS_RATE_LIMITED,
+                            .retry_after_ms = wait_ms < UINT32_MAX ? (uint32_t)wait_ms : UINT32_MAX,
+                            .details = write_details(self, refusal.rule)};
+}
+
 /* The class that it goes as: of the highest a tenant has a share. */
 static struct verdict rank(struct broker *self, struct admission *admission)
 {
@@ -97,22 +132,31 @@ static struct verdict rank(struct broker *self, struct admission *admission)
 }
 
 static struct verdict (*const questions[])(struct broker *self,
-                                           struct admission *admission) = {look, rank};
+                                           struct admission *admission) = {look, meter, rank};
+
+/* It gets no place after all: as if it had not come. */
+static void give_back(struct broker *self, const struct admission *admission)
+{
+    limits_refund(self->limits, &admission->bill, admission->header->class, self->now_at);
+}
 
 struct verdict broker_admit(struct broker *self, struct admission *admission)
 {
     struct verdict verdict = {.status = STATUS_OK};
-    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
-        if (verdict.status == STATUS_OK)
-            verdict = questions[i](self, admission);
+    size_t i = 0, count = sizeof questions / sizeof questions[0];
+    while (i < count && verdict.status == STATUS_OK)
+        verdict = questions[i++](self, admission);
+    if (verdict.status != STATUS_OK)
+        give_back(self, admission);
     return verdict;
 }
 
 struct verdict broker_settle(struct broker *self, const struct admission *admission,
                              struct verdict verdict)
 {
-    (void)self;
     if (verdict.status == STATUS_OK)
         tenant_admitted(admission->tenant, admission->place->class);
+    else
+        give_back(self, admission);
     return verdict;
 }

@@ -1,19 +1,8 @@
 /* broker_metrics - what the broker counts and holds, as rows of metrics.def. Asked for now and
  * then; nothing of it is kept up to date in between. */
 #include "actors/runtime/metrics.h"
+#include "actors/runtime/rate_limit.h"
 #include "broker/broker_private.h"
-
-static const char *const role_names[ROLE_COUNT] = {
-    [ROLE_NONE] = "none",
-    [ROLE_BROKER] = "broker",
-    [ROLE_DRIVER] = "driver",
-    [ROLE_CACHE_PARTITION] = "cache_partition",
-    [ROLE_TOOL_EXECUTOR] = "tool_executor",
-    [ROLE_ARCADE_GATEWAY] = "arcade_gateway",
-    [ROLE_CLIENT] = "client",
-    [ROLE_AUTOSCALER] = "autoscaler",
-    [ROLE_CONSOLE] = "console",
-};
 
 static const char *const class_names[CLASS_COUNT] = {
     [CLASS_CRITICAL_PLUS] = "critical_plus",
@@ -85,6 +74,29 @@ static void measure_role(const struct broker *self, enum role role, struct metri
                         (double)counts->by_status[status]);
 }
 
+static void measure_limits(const struct broker *self, struct metrics *metrics)
+{
+    static const char *const decisions[LIMIT_DECISIONS] = {
+        [LIMIT_ADMIT] = "admit", [LIMIT_SHED] = "shed", [LIMIT_WOULD_REJECT] = "would_reject"};
+    const struct limit_state *all = limits_find(self->limits, LIMIT_GLOBAL, (struct bytes){0});
+    uint32_t remaining;
+    for (uint32_t i = 0; i < LIMIT_KINDS * LIMIT_DECISIONS * CLASS_COUNT; i++) {
+        uint32_t kind = i / (LIMIT_DECISIONS * CLASS_COUNT);
+        uint32_t decision = i / CLASS_COUNT % LIMIT_DECISIONS, class = i % CLASS_COUNT;
+        uint64_t count = limits_decided(self->limits, (enum limit_kind)kind,
+                                        (enum limit_decision)decision, (enum request_class) class);
+        if (count > 0)
+            metrics_set(metrics, METRIC_ADMISSION_DECISIONS_TOTAL,
+                        LABELS(limit_kind_names[kind], decisions[decision], class_names[class]),
+                        (double)count);
+    }
+    if (all != NULL && limits_remaining(self->limits, all, self->now_at, &remaining))
+        metrics_set(metrics, METRIC_ADMISSION_TOKENS, LABELS(limit_kind_names[LIMIT_GLOBAL]),
+                    remaining);
+    metrics_set(metrics, METRIC_RATE_KEYS_UNMARKED_TOTAL, NO_LABELS,
+                (double)limits_unmarked(self->limits));
+}
+
 static void measure_bounds(const struct broker *self, struct metrics *metrics)
 {
     uint32_t relays = 0, waiting = 0;
@@ -105,6 +117,8 @@ static void measure_bounds(const struct broker *self, struct metrics *metrics)
         {"methods", methods_count(workers_methods(self->workers)), METHODS_KNOWN_MAX},
         {"partitions", view_count(self->view), VIEW_MEMBERS_MAX},
         {"relays", relays, RELAYS_MAX},
+        {"limits", limits_count(self->limits), LIMIT_RULES_MAX},
+        {"rate_keys", limits_keys(self->limits, self->now_at), RATE_KEYS_MAX},
         {"events", (double)(events_newest(self->events) + 1 - events_oldest(self->events)),
          self->config.events_max},
     };
@@ -130,5 +144,6 @@ void broker_measure(const struct broker *self, struct metrics *metrics)
     for (uint32_t role = 0; role < ROLE_COUNT; role++)
         if (broker_serves(role) || counts->roles[role].accepted > 0)
             measure_role(self, (enum role)role, metrics);
+    measure_limits(self, metrics);
     measure_bounds(self, metrics);
 }

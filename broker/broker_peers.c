@@ -223,11 +223,14 @@ static struct verdict check_hello(const struct broker *self, struct bytes body,
                                   struct msg_hello *ret)
 {
     if (message_decode(MSG_HELLO, body, ret) != STATUS_OK || ret->session.size != SESSION_ID_BYTES)
-        return (struct verdict){STATUS_BAD_REQUEST, 0, "HELLO wants a session of 16 bytes"};
+        return (struct verdict){.status = STATUS_BAD_REQUEST,
+                                .hint = "HELLO wants a session of 16 bytes"};
     if (ret->protocol_min > PROTOCOL_VERSION || ret->protocol_max < PROTOCOL_VERSION)
-        return (struct verdict){STATUS_VERSION, 0, "this broker speaks protocol version 1"};
+        return (struct verdict){.status = STATUS_VERSION,
+                                .hint = "this broker speaks protocol version 1"};
     if (self->draining)
-        return (struct verdict){STATUS_NO_ROLE, 0, "this broker ends: greet another"};
+        return (struct verdict){.status = STATUS_NO_ROLE,
+                                .hint = "this broker ends: greet another"};
     return (struct verdict){.status = STATUS_OK};
 }
 
@@ -251,7 +254,8 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
         broker_send_away(self, peer, STATUS_CANCELLED, "the same session greeted anew");
     peer = sessions_add(self->sessions, side, number, hello.session.data);
     if (peer == NULL) {
-        verdict = (struct verdict){STATUS_NO_ROLE, 0, "too many peers: greet again later"};
+        verdict =
+            (struct verdict){.status = STATUS_NO_ROLE, .hint = "too many peers: greet again later"};
         self->counts.strangers++;
         broker_stranger(self, side, number, &verdict);
         return;

@@ -7,6 +7,7 @@
  *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
+ *   broker_policy.c      what may change while it runs
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
  *   broker_admin.c       ADMIN: what operators tell it
  *   broker_statistics.c  the answers to directory and statistics
@@ -18,6 +19,7 @@
 #include "broker/estimates.h"
 #include "broker/events.h"
 #include "broker/identities.h"
+#include "broker/limits.h"
 #include "broker/list.h"
 #include "broker/outbox.h"
 #include "broker/queues.h"
@@ -33,6 +35,7 @@
 #define RETRY_MS 500u    /* when there is nothing to go by */
 #define BEAT_MS 1000     /* of topic members */
 #define FAILURE_BYTES 256u
+#define DETAILS_BYTES 256u
 
 /* What one timer is about: a slot, a session, a relay, or one of these. */
 #define TIMER_SESSION SLOTS_MAX
@@ -76,12 +79,14 @@ struct broker {
     struct view *view;
     struct relays relays;
     struct tenants tenants;
+    struct limits *limits;
     struct service services[ROLE_COUNT];
 
     uint32_t gone_count;
     uint32_t gone[SESSIONS_MAX]; /* sessions to be buried when the turn ends */
     struct bytes failures[STATUS_COUNT];
     char failure_bytes[STATUS_COUNT][FAILURE_BYTES];
+    char details[DETAILS_BYTES];      /* of the last refusal that has some */
     char answer[PAIR_BODY_BYTES_MAX]; /* of a query, or WELCOME, while it is made */
     char event[HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + MESSAGE_BYTES_MAX];
 };
@@ -100,7 +105,8 @@ typedef void broker_handler(struct broker *self, const struct source *from,
 struct verdict {
     enum status status;
     uint32_t retry_after_ms;
-    const char *hint; /* for people: what to change; NULL: the status says it all */
+    const char *hint;     /* for people: what to change; NULL: the status says it all */
+    struct bytes details; /* for programs, a map; absent: there are none */
 };
 
 void broker_encode_failures(struct broker *self); /* once, at start */
@@ -136,6 +142,7 @@ struct admission {
     const struct header *header;
     struct place *place;   /* role and bytes are set; admitted: lane and class, too */
     struct tenant *tenant; /* on whose account; set by then */
+    struct limit_bill bill;
 };
 struct verdict broker_admit(struct broker *self, struct admission *admission);
 
@@ -203,6 +210,9 @@ struct worker *broker_find_instance(struct broker *self, struct bytes instance);
 void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
 void broker_goaway(struct broker *self);
 void broker_issue_view(struct broker *self);
+
+/* broker_policy.c */
+void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool removed);
 
 /* broker_queries.c */
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;

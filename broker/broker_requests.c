@@ -157,7 +157,7 @@ void broker_on_request(struct broker *self, const struct source *from, const str
 {
     const struct header *header = &pair->header;
     struct place place = {.bytes = (uint32_t)pair->whole.size};
-    struct admission admission = {from->peer, header, &place, NULL};
+    struct admission admission = {.peer = from->peer, .header = header, .place = &place};
     place.role = broker_serves(header->role) ? (enum role)header->role : ROLE_NONE;
     self->counts.roles[place.role].accepted++;
     from->peer->asked++;

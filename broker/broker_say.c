@@ -22,9 +22,10 @@ struct bytes broker_failure(const struct broker *self, const struct verdict *ver
 {
     struct msg_failure failure = {.code = bytes_of(statuses[verdict->status].name),
                                   .message = bytes_of(statuses[verdict->status].text),
-                                  .hint = bytes_of(verdict->hint)};
+                                  .hint = bytes_of(verdict->hint),
+                                  .details = verdict->details};
     struct bytes body = self->failures[verdict->status];
-    if (verdict->hint == NULL)
+    if (verdict->hint == NULL && verdict->details.data == NULL)
         return body;
     enum status status = message_encode(MSG_FAILURE, &failure, out, CONTROL_BYTES_MAX, &body);
     assert(status == STATUS_OK);

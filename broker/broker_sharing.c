@@ -51,15 +51,17 @@ bool broker_repeats(struct broker *self, const struct source *from, const struct
     if (entry == NONE)
         return false;
     if (!identities_agrees(self->identities, entry, &identity)) {
-        *verdict = (struct verdict){STATUS_BAD_REQUEST, 0,
-                                    "another request has this idempotency key: make a new one"};
+        *verdict =
+            (struct verdict){.status = STATUS_BAD_REQUEST,
+                             .hint = "another request has this idempotency key: make a new one"};
         return false;
     }
     struct slot *leader = slots_at(self->slots, identities_holder(self->identities, entry));
     if (pair->header.flags & FLAG_COALESCE)
         *verdict = attach(self, from, &pair->header, leader);
     else
-        *verdict = (struct verdict){STATUS_DUPLICATE_RUNNING, 0,
-                                    "wait for the first, or send it with COALESCE to share it"};
+        *verdict =
+            (struct verdict){.status = STATUS_DUPLICATE_RUNNING,
+                             .hint = "wait for the first, or send it with COALESCE to share it"};
     return verdict->status == STATUS_OK;
 }

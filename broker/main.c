@@ -245,10 +245,12 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
     return true;
 }
 
-static void start(struct process *self, const struct settings *settings, const char *instance)
+static void start(struct process *self, const struct settings *settings, const char *instance,
+                  const struct policy *policy)
 {
     struct broker_config config = broker_config_default();
     const struct broker_outside outside = {self, send_message, publish, answer_query, note};
+    config.policy = *policy;
     config.instance = instance;
     config.frontend = self->endpoints[SIDE_FRONTEND];
     config.backend = self->endpoints[SIDE_BACKEND];
@@ -279,7 +281,7 @@ static int io_threads_of(const struct settings *settings)
     return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
 }
 
-static int serve(const struct settings *settings)
+static int serve(const struct settings *settings, const struct policy *policy)
 {
     struct process self = {.context = zmq_ctx_new(), .metrics = metrics_new(METRIC_SERIES_MAX)};
     char made_up[32];
@@ -293,7 +295,7 @@ static int serve(const struct settings *settings)
     zmq_ctx_set(self.context, ZMQ_IO_THREADS, io_threads);
     socket_raise_limits(self.context);
     if (open_sockets(&self, settings, io_threads)) {
-        start(&self, settings, instance);
+        start(&self, settings, instance, policy);
         run(&self);
         log_event(EVENT_STOPPED, log_u64("drained", broker_is_drained(self.broker)));
         broker_destroy(&self.broker);
@@ -321,13 +323,19 @@ int main(int argc, char **argv)
                                            .flags = flags};
     struct settings *settings = settings_new();
     enum log_level level = LEVEL_INFO;
-    int code;
+    struct policy policy;
+    char reason[SETTINGS_REASON_BYTES];
+    int code = EX_CONFIG;
     if (command_line_read(&program, argc, argv, environ, settings, &code)) {
         const char *name = settings_text(settings, "common", "log_level");
         if (log_level_find(bytes_of(name), &level))
             log_set_level(level);
         catch_signals();
-        code = serve(settings);
+        code = EX_CONFIG;
+        if (policy_read(settings, &policy, reason))
+            code = serve(settings, &policy);
+        else
+            fprintf(stderr, "fact-broker: %s\n", reason);
     }
     settings_destroy(&settings);
     return code;

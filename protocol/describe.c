@@ -14,18 +14,6 @@
 #define EX_USAGE 64
 #define EX_CANTCREAT 73
 
-static const char *const role_names[ROLE_COUNT] = {
-    [ROLE_NONE] = "",
-    [ROLE_BROKER] = "broker",
-    [ROLE_DRIVER] = "driver",
-    [ROLE_CACHE_PARTITION] = "cache_partition",
-    [ROLE_TOOL_EXECUTOR] = "tool_executor",
-    [ROLE_ARCADE_GATEWAY] = "arcade_gateway",
-    [ROLE_CLIENT] = "client",
-    [ROLE_AUTOSCALER] = "autoscaler",
-    [ROLE_CONSOLE] = "console",
-};
-
 static const struct {
     const char *name;
     unsigned value;
@@ -237,7 +225,7 @@ static void print_methods(void)
         if (message->name == NULL || message->role == ROLE_NONE)
             continue;
         begin_row();
-        print_text(role_names[message->role]);
+        print_text(message->role == ROLE_NONE ? "" : role_names[message->role]);
         print_text(message->method);
         print_text(message->name);
         print_text(name_of(message->answer));

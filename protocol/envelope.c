@@ -40,6 +40,18 @@ const struct status_row statuses[STATUS_COUNT] = {
 #include "protocol/errors.def"
 };
 
+const char *const role_names[ROLE_COUNT] = {
+    [ROLE_NONE] = "none",
+    [ROLE_BROKER] = "broker",
+    [ROLE_DRIVER] = "driver",
+    [ROLE_CACHE_PARTITION] = "cache_partition",
+    [ROLE_TOOL_EXECUTOR] = "tool_executor",
+    [ROLE_ARCADE_GATEWAY] = "arcade_gateway",
+    [ROLE_CLIENT] = "client",
+    [ROLE_AUTOSCALER] = "autoscaler",
+    [ROLE_CONSOLE] = "console",
+};
+
 const struct command_row commands[COMMAND_COUNT] = {
 #define COMMAND(NAME, value, LAYOUT, ANSWER, doc) [value] = {LAYOUT_##LAYOUT, COMMAND_##ANSWER},
 #include "protocol/messages.def"

@@ -57,6 +57,7 @@ enum role {
     ROLE_CONSOLE,
     ROLE_COUNT
 };
+extern const char *const role_names[ROLE_COUNT]; /* of ROLE_NONE: "none" */
 
 /* One struct for both layouts: a command has the fields of its layout, the others stay zero. */
 struct header {

@@ -94,12 +94,13 @@ static void put_failure(struct writer *writer, const struct fact_reply *reply,
                                        .message = bytes_of(statuses[reply->status].text)};
     *ret_code = failure.code;
     writer_cstr(writer, "failure");
-    writer_map(writer, 5);
+    writer_map(writer, 6);
     put_text(writer, "code", failure.code);
     put_text(writer, "message", failure.message);
     put_text(writer, "field", failure.field);
     put_text(writer, "error_id", failure.error_id);
     put_text(writer, "hint", failure.hint);
+    put_value(writer, "details", failure.details);
 }
 
 static void put_trace(struct writer *writer, const char *trace)

@@ -85,16 +85,7 @@ const char *rfc3339(uint64_t unix_ms, char *out)
 
 const char *role_name(uint64_t role)
 {
-    static const char *const names[ROLE_COUNT] = {[ROLE_NONE] = "none",
-                                                  [ROLE_BROKER] = "broker",
-                                                  [ROLE_DRIVER] = "driver",
-                                                  [ROLE_CACHE_PARTITION] = "cache_partition",
-                                                  [ROLE_TOOL_EXECUTOR] = "tool_executor",
-                                                  [ROLE_ARCADE_GATEWAY] = "arcade_gateway",
-                                                  [ROLE_CLIENT] = "client",
-                                                  [ROLE_AUTOSCALER] = "autoscaler",
-                                                  [ROLE_CONSOLE] = "console"};
-    return role < ROLE_COUNT ? names[role] : "unknown";
+    return role < ROLE_COUNT ? role_names[role] : "unknown";
 }
 
 const char *executed_name(enum executed executed)

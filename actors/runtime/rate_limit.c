@@ -104,3 +104,11 @@ size_t rate_table_used(const struct rate_table *self)
 {
     return self->used;
 }
+
+size_t rate_table_owing(const struct rate_table *self, int64_t now_at)
+{
+    size_t count = 0;
+    for (size_t i = 0; i <= self->mask; i++)
+        count += self->places[i].tat > now_at * NS_PER_US;
+    return count;
+}

@@ -54,7 +54,9 @@ void rate_table_destroy(struct rate_table **self_p);
  * key  a hash, not 0; of two keys with one hash each is the other's burden */
 rate_tat *rate_table_find(struct rate_table *self, uint64_t key, int64_t now_at);
 
-size_t
-rate_table_used(const struct rate_table *self); /* places taken, free to be taken over or not */
+/* Places taken, free to be taken over or not; and those that owe something. The second looks at all
+ * of them. */
+size_t rate_table_used(const struct rate_table *self);
+size_t rate_table_owing(const struct rate_table *self, int64_t now_at);
 
 #endif

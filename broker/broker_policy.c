@@ -1,0 +1,48 @@
+/* broker_policy - what may change while the broker runs: limits, breakers, shares. Each change is
+ * an event and a line of the log. */
+#include "broker/broker_private.h"
+
+void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool removed)
+{
+    char target[LIMIT_TARGET_BYTES_MAX];
+    const char *mode = removed ? "removed" : limit_mode_names[rule->mode];
+    const struct msg_limit event = {.target = bytes_of(limit_target_write(rule, target)),
+                                    .limit = rule->count,
+                                    .per_ms = rule->per_ms,
+                                    .burst = rule->burst,
+                                    .mode = bytes_of(mode),
+                                    .generation = self->config.generation};
+    const struct log_field fields[] = {log_text("target", target), log_u64("limit", rule->count),
+                                       log_u64("per_ms", rule->per_ms),
+                                       log_u64("burst", rule->burst), log_text("mode", mode)};
+    broker_publish(self, "limits", MSG_LIMIT, &event);
+    broker_note(self, EVENT_LIMIT_CHANGED, fields, sizeof fields / sizeof fields[0]);
+}
+
+/* First what is there no more, then what is new or another: so there is room. */
+static void set_limits(struct broker *self, const struct limit_rules *rules)
+{
+    for (uint32_t i = limits_count(self->limits); i > 0; i--) {
+        struct limit_rule rule = limits_at(self->limits, i - 1)->rule;
+        struct bytes name = name_bytes(&rule.name);
+        if (limit_rules_find(rules, rule.kind, name) != NULL)
+            continue;
+        bool removed = limits_remove(self->limits, rule.kind, name);
+        assert(removed);
+        broker_tell_limit(self, &rule, true);
+    }
+    for (uint32_t i = 0; i < rules->count; i++) {
+        bool is_new;
+        enum status status = limits_put(self->limits, &rules->rows[i], &is_new);
+        assert(status == STATUS_OK);
+        if (is_new)
+            broker_tell_limit(self, &rules->rows[i], false);
+    }
+}
+
+void broker_set_policy(struct broker *self, const struct policy *policy, int64_t now_at)
+{
+    self->now_at = now_at;
+    self->config.policy = *policy;
+    set_limits(self, &policy->limits);
+}
