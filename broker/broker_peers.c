@@ -3,6 +3,7 @@
 #include "broker/broker_private.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #define REASON_BYTES 200u
 
@@ -332,6 +333,7 @@ void broker_on_ready(struct broker *self, const struct source *from, const struc
         return;
     }
     from->peer->worker = worker_index(self->workers, worker);
+    worker->identity = XXH3_64bits(from->peer->instance.data, from->peer->instance.size);
     bad.status = ready_worker(self, from->peer, worker, &ready);
     if (first)
         note_worker(self, EVENT_WORKER_UP, from->peer, worker);

@@ -6,6 +6,7 @@
  *   broker_sharing.c     it is the same as one that is here
  *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
+ *   broker_leases.c      what a worker holds, and says nothing about
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_policy.c      what may change while it runs
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
@@ -179,7 +180,14 @@ void broker_identify(struct broker *self, struct slot *slot, const struct pair *
 
 /* broker_replies.c */
 broker_handler broker_on_reply, broker_on_partial, broker_on_started, broker_on_credit,
-    broker_on_touch, broker_on_cancel;
+    broker_on_cancel;
+/* The request of a worker's that this is about; NULL: none of its own, or none any more: counted.
+ */
+struct slot *broker_find_running(struct broker *self, const struct worker *worker, uint64_t id);
+/* Its worker is gone, or as good as: it goes out again, or ends. */
+void broker_outlive_worker(struct broker *self, struct slot *slot);
+/* The worker is told that nobody waits any more; what it answers is late. */
+void broker_call_off(struct broker *self, const struct slot *slot);
 /* A REQUEST that has no slot, or none any more. */
 void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
                    const struct verdict *verdict);
@@ -191,6 +199,16 @@ bool broker_pass_on(struct broker *self, struct slot *slot, const struct verdict
 void broker_lose_worker(struct broker *self, struct worker *worker);
 void broker_lose_client(struct broker *self, uint32_t client);
 void broker_slot_due(struct broker *self, struct slot *slot);
+
+/* broker_leases.c */
+broker_handler broker_on_touch;
+/* A slot has one timer: for its lease or its deadline, whichever ends first. */
+void broker_arm(struct broker *self, const struct slot *slot);
+void broker_begin_lease(struct broker *self, struct slot *slot); /* it has just been handed over */
+/* Its worker has shown that it works on it. asked_ms: for how long, at most the lease; 0: that. */
+void broker_extend_lease(struct broker *self, struct slot *slot, uint32_t asked_ms);
+/* The timer of a slot has fired; returns whether that was for its lease and not its deadline. */
+bool broker_lease_due(struct broker *self, struct slot *slot);
 
 /* broker_peers.c */
 broker_handler broker_on_hello, broker_on_ready, broker_on_heartbeat, broker_on_drain,

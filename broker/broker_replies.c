@@ -135,7 +135,7 @@ bool broker_pass_on(struct broker *self, struct slot *slot, const struct verdict
         if (follower->deadline_at > heir->deadline_at)
             heir = follower;
     slots_pass_on(self->slots, slot, heir);
-    timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
+    broker_arm(self, slot);
     end_one(self, heir, slot, verdict);
     return true;
 }
@@ -225,8 +225,7 @@ static bool goes_on(struct broker *self, struct slot *slot, enum status status)
     return true;
 }
 
-/* The request of a worker's that this is about; NULL: none of its own, or none any more. */
-static struct slot *find_running(struct broker *self, const struct worker *worker, uint64_t id)
+struct slot *broker_find_running(struct broker *self, const struct worker *worker, uint64_t id)
 {
     struct slot *slot = slots_find_id(self->slots, id);
     if (slot != NULL && slot->worker == worker_index(self->workers, worker))
@@ -249,9 +248,11 @@ void broker_on_reply(struct broker *self, const struct source *from, const struc
         broker_on_relayed(self, from, pair);
         return;
     }
-    struct slot *slot = find_running(self, worker, pair->header.id);
-    if (slot == NULL)
+    struct slot *slot = broker_find_running(self, worker, pair->header.id);
+    if (slot == NULL) {
+        self->counts.roles[worker->role].wasted_us += pair->header.service_us;
         return;
+    }
     if (statuses[status].executed != EXECUTED_NO)
         learn(self, slot, pair->header.service_us);
     if (goes_on(self, slot, status))
@@ -285,10 +286,11 @@ static void pass_piece(struct broker *self, const struct source *from, const str
 void broker_on_partial(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct worker *worker = worker_of(self, from->peer);
-    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
+    struct slot *slot = worker == NULL ? NULL : broker_find_running(self, worker, pair->header.id);
     if (slot == NULL)
         return;
     slot->started = true;
+    broker_extend_lease(self, slot, 0);
     pass_piece(self, from, pair, slot);
     struct slot *follower = slots_first_follower(self->slots, slot);
     for (; follower != NULL; follower = slots_next_follower(self->slots, follower))
@@ -298,9 +300,11 @@ void broker_on_partial(struct broker *self, const struct source *from, const str
 void broker_on_started(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct worker *worker = worker_of(self, from->peer);
-    struct slot *slot = worker == NULL ? NULL : find_running(self, worker, pair->header.id);
-    if (slot != NULL)
-        slot->started = true;
+    struct slot *slot = worker == NULL ? NULL : broker_find_running(self, worker, pair->header.id);
+    if (slot == NULL)
+        return;
+    slot->started = true;
+    broker_extend_lease(self, slot, 0);
 }
 
 void broker_on_credit(struct broker *self, const struct source *from, const struct pair *pair)
@@ -310,16 +314,7 @@ void broker_on_credit(struct broker *self, const struct source *from, const stru
         self->services[worker->role].credit_came = true;
 }
 
-/* Leases are given, and not looked after yet: a worker that beats is believed. */
-void broker_on_touch(struct broker *self, const struct source *from, const struct pair *pair)
-{
-    struct worker *worker = worker_of(self, from->peer);
-    if (worker != NULL)
-        (void)find_running(self, worker, pair->header.id);
-}
-
-/* The worker is told that nobody waits any more; what it answers is late. */
-static void call_off(struct broker *self, const struct slot *slot)
+void broker_call_off(struct broker *self, const struct slot *slot)
 {
     const struct worker *worker = workers_at(self->workers, slot->worker);
     struct header header = broker_header(COMMAND_CANCEL, slots_id(self->slots, slot));
@@ -333,7 +328,7 @@ static void withdraw(struct broker *self, struct slot *slot, enum status status)
     if (broker_pass_on(self, slot, &verdict))
         return;
     if (slot->state == SLOT_RUNNING)
-        call_off(self, slot);
+        broker_call_off(self, slot);
     else if (slot->state == SLOT_QUEUED)
         queues_remove(self->queues, slots_index(self->slots, slot));
     broker_end(self, slot, &verdict);
@@ -361,8 +356,8 @@ void broker_lose_client(struct broker *self, uint32_t client)
     }
 }
 
-/* Its worker is gone. What may have been executed goes out again only if that does no harm. */
-static void outlive_worker(struct broker *self, struct slot *slot)
+/* What may have been executed goes out again only if that does no harm. */
+void broker_outlive_worker(struct broker *self, struct slot *slot)
 {
     bool harmless = slot->flags & FLAG_IDEMPOTENT && slot->attempt < ATTEMPTS_MAX;
     release(self, slot);
@@ -386,13 +381,15 @@ void broker_lose_worker(struct broker *self, struct worker *worker)
     struct slot *slot;
     uint32_t index = worker_index(self->workers, worker);
     while ((slot = slots_last_of_worker(self->slots, index)) != NULL)
-        outlive_worker(self, slot);
+        broker_outlive_worker(self, slot);
 }
 
 /* Its deadline has passed. */
 void broker_slot_due(struct broker *self, struct slot *slot)
 {
     bool runs = slots_execution(self->slots, slot)->state == SLOT_RUNNING;
+    if (broker_lease_due(self, slot))
+        return;
     if (slot->state == SLOT_RUNNING)
         learn(self, slot, 0); /* it took so long at least */
     withdraw(self, slot, runs ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED);

@@ -21,6 +21,7 @@ static void hand_over(struct broker *self, struct slot *slot, struct worker *wor
     slot->passed_on = false;
     slot->dispatched_at = self->now_at;
     slots_give(self->slots, slot, worker_index(self->workers, worker));
+    broker_begin_lease(self, slot);
     workers_spend(self->workers, worker);
     service->running++;
     estimates_sent(&service->estimates, slot->place.class, self->now_at);
@@ -76,13 +77,14 @@ static struct slot *take_slot(struct broker *self, const struct source *from,
 }
 
 /* Nobody waits who could be served, so who can serve this one may have it now. */
-static struct worker *find_idle(struct broker *self, const struct place *place)
+static struct worker *find_idle(struct broker *self, const struct place *place,
+                                const struct wish *wish)
 {
     uint32_t ignored;
     bool waits = queues_depth(self->queues, place->role) > 0 &&
                  (self->services[place->role].credit_came ||
                   queues_peek(self->queues, place->role, &ignored));
-    return waits ? NULL : workers_pick(self->workers, place->lane, self->now_at);
+    return waits ? NULL : workers_pick(self->workers, place->lane, wish, self->now_at);
 }
 
 /* Into the queue; if it is full, in the place of those who are less important. */
@@ -125,6 +127,12 @@ static void take_in(struct broker *self, const struct source *from, const struct
     hand_over(self, slot, worker);
 }
 
+static struct wish wish_of(const struct header *header)
+{
+    return (struct wish){
+        .has_key = header->has_key, .key = header->key, .seen_by = NONE, .avoid = NONE};
+}
+
 /* To a worker at once, or into the queue; or why not. */
 static struct verdict place_request(struct broker *self, const struct source *from,
                                     const struct pair *pair, const struct place *place)
@@ -132,7 +140,8 @@ static struct verdict place_request(struct broker *self, const struct source *fr
     const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
     struct service *service = &self->services[place->role];
     int64_t left_us = broker_deadline_us(&pair->header, place->role);
-    struct worker *worker = find_idle(self, place);
+    struct wish wish = wish_of(&pair->header);
+    struct worker *worker = find_idle(self, place, &wish);
     bool probe = estimates_may_probe(&service->estimates, service->running, self->now_at);
     struct verdict verdict = {.status = STATUS_OK};
     if (worker == NULL)
@@ -145,6 +154,7 @@ static struct verdict place_request(struct broker *self, const struct source *fr
     if (slot == NULL)
         return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
     slot->deadline_at = self->now_at + left_us;
+    slot->wish = wish;
     if (worker == NULL && enqueue(self, slot) != STATUS_OK) {
         undo(self, slot);
         return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
@@ -198,7 +208,8 @@ void broker_dispatch_role(struct broker *self, enum role role)
     self->services[role].credit_came = false;
     while (queues_peek(self->queues, role, &index)) {
         struct slot *slot = slots_at(self->slots, index);
-        struct worker *worker = workers_pick(self->workers, slot->place.lane, self->now_at);
+        struct worker *worker =
+            workers_pick(self->workers, slot->place.lane, &slot->wish, self->now_at);
         if (worker == NULL) {
             queues_park(self->queues, index);
             continue;

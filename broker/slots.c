@@ -101,6 +101,7 @@ struct slot *slots_take(struct slots *self, uint32_t client, uint64_t client_id)
     slot->worker = NONE;
     slot->leader = NONE;
     slot->identity = NONE;
+    slot->wish = (struct wish){.seen_by = NONE, .avoid = NONE};
     zmq_msg_init(&slot->pair.message);
     adopt(self, slot, client, client_id);
     self->used++;

@@ -11,6 +11,7 @@
 
 #include "broker/outbox.h"
 #include "broker/queues.h"
+#include "broker/workers.h"
 
 #define SLOT_SMALL_BYTES 256u /* most requests are smaller: no allocation */
 
@@ -29,7 +30,9 @@ struct slot {
     uint32_t identity;   /* of identities.h; NONE: it has no idempotency key */
     uint64_t client_id;
     int64_t arrived_at, dispatched_at, deadline_at;
+    int64_t lease_at;   /* while RUNNING: its worker has to say something about it until then */
     struct place place; /* in the queues */
+    struct wish wish;
     uint16_t flags;
     bool started, begun;     /* begun: STARTED by a worker that was lost */
     bool passed_on;          /* since it runs: its worker was told another deadline */

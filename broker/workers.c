@@ -9,6 +9,7 @@
 #define LOOKED_AT_MAX 16u          /* more candidates: two at random */
 #define COST_DECAY_US (10.0 * 1e6) /* tau of the peak. source: Finagle, PeakEwma */
 #define COST_UNKNOWN_US 1e6        /* of one that has something to do and has not answered yet */
+#define LOAD_MAX 1.25              /* of the mean: more has no worker for the sake of a key */
 #define CHUNK_CREDIT_PART 4u       /* a chunk is at most so small a part of a worker's credit */
 
 const char *const worker_state_names[WORKER_STATE_COUNT] = {
@@ -20,7 +21,8 @@ const char *const worker_state_names[WORKER_STATE_COUNT] = {
 
 struct workers {
     struct methods *methods;
-    struct crew able; /* up, and with credit */
+    struct crew sound; /* up */
+    struct crew able;  /* of them those with credit */
     uint64_t seed;
     uint32_t up[ROLE_COUNT];
     uint32_t capacity[ROLE_COUNT];
@@ -92,8 +94,9 @@ uint32_t workers_capacity(const struct workers *self, enum role role)
 static bool update(struct workers *self, struct worker *worker)
 {
     uint32_t index = worker_index(self, worker);
-    bool could = crew_has(&self->able, index);
-    bool can = worker->state == WORKER_UP && !worker->choked && worker_credit(worker) > 0;
+    bool could = crew_has(&self->able, index), sound = worker->state == WORKER_UP;
+    bool can = sound && !worker->choked && worker_credit(worker) > 0;
+    crew_put(&self->sound, index, sound);
     if (can != could)
         crew_put(&self->able, index, can);
     return can && !could;
@@ -226,14 +229,24 @@ void worker_learn(struct worker *worker, int64_t service_us, int64_t now_at)
     worker->cost_at = now_at;
 }
 
+/* What it has to do. It may have more than what the broker waits for: what was taken from it, or
+ * withdrawn, and it has not answered. */
+static uint32_t load_of(const struct worker *worker)
+{
+    uint32_t credit = worker_credit(worker);
+    uint32_t held = credit < worker->concurrency ? worker->concurrency - credit : 0;
+    return held > worker->running ? held : worker->running;
+}
+
 /* What the next request would cost here; an unknown worker gets one to be known by. */
 static double score(const struct worker *worker, int64_t now_at)
 {
     bool known = worker->cost_us > 0;
-    if (!known && worker->running == 0)
+    uint32_t load = load_of(worker);
+    if (!known && load == 0)
         return 0;
     double cost = known ? cost_now(worker, now_at) : COST_UNKNOWN_US;
-    return (worker->running + 1) * cost / worker->weight;
+    return (load + 1) * cost / worker->weight;
 }
 
 /* source: Marsaglia, Xorshift RNGs, 2003 */
@@ -264,7 +277,7 @@ static struct worker *best_of(struct workers *self, struct crew crew, int64_t no
     for (uint32_t index; (index = crew_next(&crew)) != NONE;) {
         struct worker *worker = &self->entries[index];
         double its = score(worker, now_at);
-        if (best == NULL || its < least || (its <= least && worker->running < best->running)) {
+        if (best == NULL || its < least || (its <= least && load_of(worker) < load_of(best))) {
             best = worker;
             least = its;
         }
@@ -283,11 +296,80 @@ static uint32_t chunk_of(const struct lane *lane, const struct worker *worker)
     return chunk > 1 && worker->cost_us > 0 ? chunk - 1 : 0;
 }
 
-struct worker *workers_pick(struct workers *self, uint32_t lane_index, int64_t now_at)
+/* source: Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014 (its finalizer)
+ */
+static uint64_t mix(uint64_t bits)
+{
+    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return bits ^ (bits >> 31);
+}
+
+/* Its load with one more is within the bound of the mean of the crew's. */
+static bool is_within(const struct workers *self, struct crew crew, const struct worker *worker)
+{
+    double load = 1, weight = 0;
+    for (uint32_t index; (index = crew_next(&crew)) != NONE;) {
+        load += load_of(&self->entries[index]);
+        weight += self->entries[index].weight;
+    }
+    double bound = LOAD_MAX * load * worker->weight / weight;
+    return load_of(worker) < (bound > 1 ? bound : 1);
+}
+
+/* The one of its own, or the next, of all who serve it and are up; NULL: neither can take it.
+ * source: Thaler, Ravishankar: Using name-based mappings to increase hit rates, 1998; the bound:
+ * Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2018 */
+static struct worker *of_key(struct workers *self, struct crew crew, uint64_t key)
+{
+    struct worker *first = NULL, *second = NULL;
+    struct crew all = crew;
+    uint64_t highest = 0, next = 0;
+    for (uint32_t index; (index = crew_next(&crew)) != NONE;) {
+        struct worker *worker = &self->entries[index];
+        uint64_t rank = mix(key ^ mix(worker->identity + 1));
+        if (first == NULL || rank > highest) {
+            second = first;
+            next = highest;
+            first = worker;
+            highest = rank;
+        } else if (second == NULL || rank > next) {
+            second = worker;
+            next = rank;
+        }
+    }
+    if (first != NULL && crew_has(&self->able, worker_index(self, first)) &&
+        is_within(self, all, first))
+        return first;
+    bool other = second != NULL && crew_has(&self->able, worker_index(self, second));
+    return other ? second : NULL;
+}
+
+/* The one that the request is tied to; NULL: any. */
+static struct worker *tied(struct workers *self, const struct crew *serving,
+                           const struct wish *wish)
+{
+    if (wish->seen_by != NONE && crew_has(serving, wish->seen_by) &&
+        crew_has(&self->able, wish->seen_by))
+        return &self->entries[wish->seen_by];
+    if (!wish->has_key)
+        return NULL;
+    return of_key(self, crew_both(serving, &self->sound), wish->key);
+}
+
+struct worker *workers_pick(struct workers *self, uint32_t lane_index, const struct wish *wish,
+                            int64_t now_at)
 {
     struct lane *lane = methods_lane(self->methods, lane_index);
     struct crew crew = methods_crew(self->methods, lane_index);
+    struct worker *own = tied(self, &crew, wish);
+    if (own != NULL && worker_index(self, own) != wish->avoid)
+        return own;
     crew = crew_both(&crew, &self->able);
+    if (wish->avoid != NONE && crew_has(&crew, wish->avoid) && crew_count(&crew) > 1) {
+        crew_put(&crew, wish->avoid, false);
+        return best_of(self, crew, now_at);
+    }
     if (lane->chunk_left > 0 && lane->chunk_turn == self->turn &&
         crew_has(&crew, lane->chunk_worker)) {
         lane->chunk_left--;

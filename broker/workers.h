@@ -27,7 +27,8 @@ struct served {
 struct worker {
     enum worker_state state;
     enum role role;
-    uint32_t peer; /* its session */
+    uint32_t peer;     /* its session */
+    uint64_t identity; /* a hash of its name: the same when it comes back */
     uint32_t concurrency, weight;
     struct name zone;
     uint16_t endpoint_size; /* cache_partition */
@@ -45,6 +46,14 @@ struct worker {
 
     uint32_t methods_count;
     struct served methods[METHODS_MAX];
+};
+
+/* Which worker a request would like to have. */
+struct wish {
+    bool has_key;     /* then the one that has had others of this key ... */
+    uint64_t key;     /* ... unless it has more to do than the others */
+    uint32_t seen_by; /* the worker that has seen its idempotency key; NONE of list.h */
+    uint32_t avoid;   /* not this worker, if another can; NONE */
 };
 
 struct workers;
@@ -89,8 +98,11 @@ void worker_learn(struct worker *worker, int64_t service_us, int64_t now_at);
 
 /* Who gets the next request of this lane; NULL: none of those who serve it has credit. Within a
  * turn short calls stay with one worker, so that they stay packed: workers_end_turn() ends that.
- * source: docs/load.md, 8 */
-struct worker *workers_pick(struct workers *self, uint32_t lane, int64_t now_at);
+ *
+ * wish    what the request would like; borrowed
+ * source  docs/load.md, 8 */
+struct worker *workers_pick(struct workers *self, uint32_t lane, const struct wish *wish,
+                            int64_t now_at);
 void workers_end_turn(struct workers *self);
 
 uint32_t worker_index(const struct workers *self, const struct worker *worker);

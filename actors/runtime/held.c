@@ -113,6 +113,18 @@ struct held_request *held_find(const struct held *self, uint64_t link, uint64_t 
     return index == 0 ? NULL : &self->entries[index].request;
 }
 
+const struct held_request *held_next(const struct held *self, uint64_t link, uint64_t peer,
+                                     int64_t arrived_until_at, uint32_t *at)
+{
+    while (*at < self->max) {
+        const struct entry *entry = &self->entries[++*at];
+        if (entry->used && entry->request.link == link && entry->request.peer == peer &&
+            entry->request.arrived_at <= arrived_until_at)
+            return &entry->request;
+    }
+    return NULL;
+}
+
 bool held_remove_any(struct held *self, uint64_t link, uint64_t peer, struct held_request *ret)
 {
     if (self->count == 0)

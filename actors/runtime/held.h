@@ -32,6 +32,13 @@ bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
 /* NULL: it is not there. Valid until the next change; what finds it must not be changed. */
 struct held_request *held_find(const struct held *self, uint64_t link, uint64_t peer, uint64_t id);
 
+/* The next that came over this link from this peer, so long ago at least; NULL: none any more.
+ * Walks the table.
+ *
+ * at  where the walk stands: 0 at first; nothing may be added or removed meanwhile */
+const struct held_request *held_next(const struct held *self, uint64_t link, uint64_t peer,
+                                     int64_t arrived_until_at, uint32_t *at);
+
 /* Take out any that came over this link from this peer; false: there is none. Walks the table: for
  * the end of a connection. */
 bool held_remove_any(struct held *self, uint64_t link, uint64_t peer, struct held_request *ret);

@@ -262,6 +262,7 @@ static int64_t due_at(const struct process *self)
 {
     int64_t at = earlier(uplinks_due_at(self), peerlinks_due_at(self));
     at = earlier(at, news_due_at(self));
+    at = earlier(at, touches_due_at(self));
     at = earlier(at, self->level_until_at);
     if (self->spec->due_at != NULL)
         at = earlier(at, self->spec->due_at(self->actor.state));
@@ -276,6 +277,7 @@ static void tick(struct process *self)
 {
     int64_t now_at = self->context.now_at;
     uplinks_tick(self);
+    touches_tick(self);
     peerlinks_tick(self);
     news_tick(self);
     if (self->server != NULL)

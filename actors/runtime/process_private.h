@@ -3,6 +3,7 @@
  *   process.c     start, loop, signals, drain, stop
  *   acting.c      what the actor is given (struct context), and what it is asked
  *   uplinks.c     the brokers: backend and frontend of each; invalidations
+ *   touches.c     words to them on what is held for long
  *   news.c        the brokers' events
  *   peerlinks.c   the cache partitions: the view, and a link to each
  *   doorway.c     those who are let in: a ROUTER, with struct server behind it
@@ -46,6 +47,8 @@ struct uplink {
     uint64_t told_next; /* the next invalidation it is to be told */
     bool telling;       /* ... and is being told */
     int64_t tell_again_at;
+    int64_t touch_us; /* how often what is held is touched; 0: there is no lease */
+    int64_t touch_at;
 };
 
 /* One cache partition. */
@@ -149,6 +152,15 @@ struct session *uplinks_asker(struct process *self, uint64_t link);
 struct session *uplinks_back(struct process *self, uint64_t link);
 void uplinks_invalidate(struct process *self, const uint64_t *tags, size_t count);
 bool uplinks_cancel(struct process *self, uint64_t tag);
+
+/* The name that what comes over the backend's present connection bears. */
+uint64_t uplink_link(const struct uplink *uplink);
+
+/* touches.c: what is held for longer than a part of the lease is touched, so that the broker knows
+ * that this process gets on with it. */
+void touches_begin(struct uplink *uplink, uint64_t lease_ms);
+void touches_tick(struct process *self);
+int64_t touches_due_at(const struct process *self);
 
 /* news.c: the events of each broker */
 void news_connect(struct uplink *uplink, struct bytes endpoint, uint64_t generation);

@@ -21,7 +21,7 @@
 #define WAITING_BYTES_MAX (16u << 20) /* of questions that wait for a broker */
 #define ANSWER_GRACE_MS 20            /* a broker's own word on a deadline may come so late */
 
-static uint64_t link_id(const struct uplink *self)
+uint64_t uplink_link(const struct uplink *self)
 {
     uint64_t connection = session_connection(link_session(self->back));
     return connection << 32 | (LINK_UPLINK_FIRST + self->index);
@@ -50,9 +50,9 @@ static void on_back_pair(void *context, const struct pair *pair)
     struct uplink *self = context;
     enum command command = pair->header.command;
     if (command == COMMAND_REQUEST)
-        acting_take_request(self->process, link_id(self), 0, pair);
+        acting_take_request(self->process, uplink_link(self), 0, pair);
     else if (command == COMMAND_CANCEL)
-        acting_take_cancel(self->process, link_id(self), 0, pair->header.id);
+        acting_take_cancel(self->process, uplink_link(self), 0, pair->header.id);
     else if (command == COMMAND_QUERY)
         take_query(self, pair);
     else if (command == COMMAND_DRAIN)
@@ -225,7 +225,7 @@ static void on_back_down(void *context, const char *reason)
     log_event(EVENT_BROKER_LOST, log_text("endpoint", link_endpoint(self->back)),
               log_text("reason", reason));
     self->telling = false;
-    acting_drop_link(self->process, link_id(self), 0);
+    acting_drop_link(self->process, uplink_link(self), 0);
 }
 
 static void on_back_refused(void *context, enum status status, struct bytes reason)
@@ -233,7 +233,7 @@ static void on_back_refused(void *context, enum status status, struct bytes reas
     struct uplink *self = context;
     on_refused(self, status, reason);
     self->telling = false;
-    acting_drop_link(self->process, link_id(self), 0);
+    acting_drop_link(self->process, uplink_link(self), 0);
 }
 
 static void copy_endpoint(struct bytes from, char *to)
@@ -310,6 +310,7 @@ static void on_back_up(void *context, const struct msg_welcome *welcome)
               log_text("endpoint", link_endpoint(self->back)));
     self->was_up = true;
     self->tell_again_at = 0;
+    touches_begin(self, welcome->lease_ms);
     if (values_next(&brokers, &first) &&
         message_decode(MSG_BROKER_ADDRESS, first, &address) == STATUS_OK) {
         connect_front(self, address.frontend);

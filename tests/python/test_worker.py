@@ -154,6 +154,28 @@ class Tasks(unittest.TestCase):
         self.assertTrue(task.cancelled.is_set())
         self.assertEqual(replies(finish(end, task)), [(1, "DEADLINE_RUNNING", 3)])
 
+    def test_what_gets_on_is_touched_and_what_does_not_is_not(self):
+        end = make()
+        end.give(request(1, deadline_ms=300000))
+        (task,) = end.core.begun()
+
+        def touched(seconds):
+            pairs = end.pass_time(seconds * S)
+            return [
+                (p.header.id, p.header.deadline_ms) for p in pairs if p.header.command == wire.TOUCH
+            ]
+
+        self.assertEqual(touched(9), [])
+        self.assertEqual(touched(2), [(1, 30000)])
+        self.assertEqual(touched(10), [(1, 20000)])  # its timeout of 30 s, and a third of the lease
+        self.assertEqual(touched(10), [])
+        task.progress()
+        self.assertEqual(touched(10), [(1, 30000)])
+        self.assertEqual(touched(10), [])
+        task.progress()
+        end.give(say(wire.CANCEL, id=1))
+        self.assertEqual(touched(10), [])
+
     def test_what_came_over_a_lost_connection_is_not_answered(self):
         end = make()
         end.give(request(1), request(2))

@@ -197,6 +197,20 @@ START_TEST(a_question_whose_broker_is_gone_is_lost)
 }
 END_TEST
 
+/* What it holds for long it touches, again and again, and not what is young. */
+START_TEST(what_it_holds_for_long_it_touches)
+{
+    play_greet();
+    uint64_t id = play_request("hang"), quick = play_request("echo");
+    play_expect_reply(quick, STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        struct pair touch = play_expect(&play.back, COMMAND_TOUCH);
+        ck_assert_uint_eq(touch.header.id, id);
+        ck_assert_uint_eq(touch.header.deadline_ms, 0);
+    }
+}
+END_TEST
+
 START_TEST(a_cancelled_request_is_answered_at_once_and_the_role_told)
 {
     play_greet();
@@ -517,6 +531,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_it_serves_can_change);
     tcase_add_test(tcase, a_question_without_an_answer_ends_in_time_and_is_withdrawn);
     tcase_add_test(tcase, a_question_whose_broker_is_gone_is_lost);
+    tcase_add_test(tcase, what_it_holds_for_long_it_touches);
     tcase_add_test(tcase, a_cancelled_request_is_answered_at_once_and_the_role_told);
     tcase_add_test(tcase, it_greets_the_next_broker_by_itself);
     tcase_add_test(tcase, sent_away_it_greets_again);

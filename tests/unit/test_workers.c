@@ -44,9 +44,16 @@ static uint32_t lane_of(const char *method)
     return methods_find(workers_methods(workers), ROLE, bytes_of(method));
 }
 
+static const struct wish any = {.seen_by = NONE, .avoid = NONE};
+
 static struct worker *pick(const char *method)
 {
-    return workers_pick(workers, lane_of(method), NOW);
+    return workers_pick(workers, lane_of(method), &any, NOW);
+}
+
+static struct worker *pick_for(const struct wish *wish)
+{
+    return workers_pick(workers, lane_of("a"), wish, NOW);
 }
 
 /* Dispatch, answer after service_us. */
@@ -216,7 +223,7 @@ START_TEST(a_peak_fades_by_the_clock)
     serve(slow, 9000); /* one quick answer does not make it quick */
     ck_assert_ptr_eq(pick("a"), quick);
     quick->cost_at = NOW + 200 * US_PER_S;
-    ck_assert_ptr_eq(workers_pick(workers, lane_of("a"), NOW + 200 * US_PER_S), slow);
+    ck_assert_ptr_eq(workers_pick(workers, lane_of("a"), &any, NOW + 200 * US_PER_S), slow);
 }
 END_TEST
 
@@ -276,6 +283,76 @@ START_TEST(a_chunk_is_a_part_of_the_credit_and_of_one_turn)
 }
 END_TEST
 
+/* Requests of a key go to one worker, and to the next while that has too much to do; the others
+ * keep theirs when one goes. */
+START_TEST(a_key_has_a_worker_of_its_own)
+{
+    struct wish wish = {.has_key = true, .seen_by = NONE, .avoid = NONE};
+    struct worker *own[64];
+    unsigned given[4] = {0}, moved = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct worker *worker = add(i, 100, "a");
+        worker->identity = UINT64_C(0x1234567) * (i + 1);
+        serve(worker, 1000 * (i + 1)); /* whatever they cost */
+    }
+    for (wish.key = 0; wish.key < 64; wish.key++) {
+        own[wish.key] = pick_for(&wish);
+        ck_assert_ptr_eq(pick_for(&wish), own[wish.key]);
+        given[own[wish.key]->peer]++;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_uint_ge(given[i], 8);
+    struct worker *gone = workers_at(workers, 3);
+    workers_set_state(workers, gone, WORKER_SUSPECT);
+    for (wish.key = 0; wish.key < 64; wish.key++) {
+        struct worker *now = pick_for(&wish);
+        ck_assert_ptr_ne(now, gone);
+        moved += now != own[wish.key] && own[wish.key] != gone;
+    }
+    ck_assert_uint_eq(moved, 0);
+}
+END_TEST
+
+START_TEST(no_worker_drowns_for_the_sake_of_a_key)
+{
+    struct wish wish = {.has_key = true, .key = 7, .seen_by = NONE, .avoid = NONE};
+    for (uint32_t i = 0; i < 4; i++)
+        add(i, 100, "a")->identity = i + 1;
+    unsigned most = 0;
+    for (unsigned i = 0; i < 100; i++)
+        workers_spend(workers, pick_for(&wish));
+    for (uint32_t i = 0; i < 4; i++)
+        most = workers_at(workers, i)->running > most ? workers_at(workers, i)->running : most;
+    ck_assert_uint_ge(most, 30); /* more than its part of a hundred ... */
+    ck_assert_uint_le(most, 70); /* ... and the next has the rest, not it alone */
+}
+END_TEST
+
+START_TEST(who_has_seen_it_gets_it_again)
+{
+    struct wish wish = {.seen_by = 1, .avoid = NONE};
+    serve(add(1, 8, "a"), 10);
+    struct worker *dear = add(2, 2, "a");
+    serve(dear, 1000000);
+    ck_assert_ptr_eq(pick_for(&wish), dear);
+    workers_spend(workers, dear);
+    workers_spend(workers, dear);
+    ck_assert_ptr_eq(pick_for(&wish), workers_at(workers, 0)); /* it has no credit */
+    wish = (struct wish){.seen_by = 5, .avoid = NONE};         /* it is gone */
+    ck_assert_ptr_eq(pick_for(&wish), workers_at(workers, 0));
+}
+END_TEST
+
+START_TEST(one_to_be_avoided_has_it_only_if_there_is_no_other)
+{
+    struct wish wish = {.seen_by = NONE, .avoid = 0};
+    serve(add(1, 8, "a"), 10);
+    ck_assert_ptr_eq(pick_for(&wish), workers_at(workers, 0));
+    serve(add(2, 8, "a"), 1000000);
+    ck_assert_ptr_eq(pick_for(&wish), workers_at(workers, 1));
+}
+END_TEST
+
 /* More than are looked at one by one: each gets its part. */
 START_TEST(two_at_random_spread_the_load)
 {
@@ -332,6 +409,10 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, within_a_turn_short_calls_stay_together, 0, 5);
     tcase_add_test(tcase, a_chunk_is_a_part_of_the_credit_and_of_one_turn);
     tcase_add_test(tcase, two_at_random_spread_the_load);
+    tcase_add_test(tcase, a_key_has_a_worker_of_its_own);
+    tcase_add_test(tcase, no_worker_drowns_for_the_sake_of_a_key);
+    tcase_add_test(tcase, who_has_seen_it_gets_it_again);
+    tcase_add_test(tcase, one_to_be_avoided_has_it_only_if_there_is_no_other);
     tcase_add_test(tcase, the_table_is_bounded);
     tcase_add_test_raise_signal(tcase, one_that_still_runs_something_is_not_removed, SIGABRT);
 }

@@ -17,7 +17,7 @@ import msgpack
 
 from . import schemas, wire
 from .canonical import schema_hash
-from .session import NEVER, Came, Down, Refused, Session, map_of
+from .session import NEVER, Came, Down, Refused, Session, Up, map_of
 from .status import Executed, Status
 from .version import VERSION
 
@@ -25,6 +25,7 @@ METHODS_MAX = 256
 CONCURRENCY_MAX = 1024
 RESULT_BYTES_MAX = 196608
 DEPENDENCIES_BYTES_MAX = 8192
+TOUCHES_PER_LEASE = 3
 
 
 @dataclass(slots=True)
@@ -101,6 +102,13 @@ class Task:
     cancelled: threading.Event = field(default_factory=threading.Event)
     withdrawn: bool = False
     running: bool = False
+    began_at: int = 0
+    moved: bool = False
+
+    def progress(self) -> None:
+        """Say that it gets on: a run that takes longer than its tool's timeout says so now and then,
+        or the broker takes it for stuck and gives its request to another worker, or up."""
+        self.moved = True
 
 
 def cut(text: str, bytes_max: int) -> str:
@@ -184,6 +192,8 @@ class WorkerCore:
         self._waiting: deque[Task] = deque()
         self._running = 0
         self._begun: list[Task] = []
+        self._now_at = now_at
+        self._lease_us, self._touch_at = 0, NEVER  # 0: the broker has named none
 
     # What it tells
 
@@ -210,7 +220,8 @@ class WorkerCore:
             task.deadline_at for task in self._held.values() if not task.cancelled.is_set()
         ]
         greets = self.session.up or not self.draining
-        return min([self.session.due_at() if greets else NEVER, *deadlines])
+        touch_at = self._touch_at if self._held else NEVER
+        return min([self.session.due_at() if greets else NEVER, touch_at, *deadlines])
 
     def outgoing(self, now_at: int) -> bytes | None:
         """The next message to send; the same until `sent`. None: there is none."""
@@ -238,6 +249,8 @@ class WorkerCore:
         """Do what is due."""
         self.session.tick(now_at)
         self._look(now_at)
+        if now_at >= self._touch_at:
+            self._touch_all(now_at)
         for task in [task for task in self._held.values() if task.deadline_at <= now_at]:
             task.cancelled.set()
             if not task.running:
@@ -287,10 +300,31 @@ class WorkerCore:
         body = {"in_flight": len(self._held), "queued": len(self._held) - self._running}
         return bytes(msgpack.packb(body))
 
+    def _touch_all(self, now_at: int) -> None:
+        """Tell of what gets on: what waits for a thread, what has not had its tool's timeout yet, and
+        what says so. For the rest the lease runs out."""
+        period_us = self._lease_us // TOUCHES_PER_LEASE
+        self._touch_at = now_at + period_us
+        for task in self._held.values():
+            left_us = task.began_at + task.tool.timeout_ms * 1000 - now_at
+            if task.cancelled.is_set() or (task.running and left_us <= 0 and not task.moved):
+                continue
+            bounded = task.running and not task.moved
+            asked_us = min(self._lease_us, left_us + period_us) if bounded else self._lease_us
+            task.moved = False
+            header = wire.Header(wire.TOUCH, id=task.id, deadline_ms=asked_us // 1000)
+            self.session.say(task.connection, header)
+
     def _look(self, now_at: int) -> None:
+        self._now_at = now_at
         for event in self.session.events():
             if isinstance(event, Came):
                 self._on_pair(event, now_at)
+            elif isinstance(event, Up):
+                lease_ms = event.welcome.get("lease_ms")
+                sound = type(lease_ms) is int and 0 < lease_ms < 2**32
+                self._lease_us = lease_ms * 1000 if sound else 0
+                self._touch_at = now_at + self._lease_us // TOUCHES_PER_LEASE if sound else NEVER
             elif isinstance(event, (Down, Refused)):
                 self.refused = event if isinstance(event, Refused) else None
                 self._forget()
@@ -375,6 +409,7 @@ class WorkerCore:
             if (task.connection, task.id) in self._held:
                 self._running += 1
                 task.running = True
+                task.began_at = self._now_at
                 self.session.say(
                     task.connection, wire.Header(wire.STARTED, id=task.id, executed=Executed.MAYBE)
                 )
