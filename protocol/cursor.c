@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/limits.h"
+
 #define FIXEXT 0xd4u
 
 /* Tags 0xc0 to 0xdf: the kind, and the bytes of the number that follows. 0xc1 is never used. */
@@ -76,40 +78,66 @@ struct token cursor_next_any(struct cursor *self)
     return (struct token){kind, number, data};
 }
 
-/* What begins with a tag of its own alone: a number, nil, a bool, a short text or container. Moves
- * behind it and returns the values that follow it as its elements; UINT64_MAX: it is none of these.
- */
-static uint64_t skip_short(const char **at, const char *end)
+/* Bytes of the values whose size their tag tells, 0xc0 to 0xdf; 0: a length or a count follows. */
+static const unsigned char sizes[0x20] = {1, 0, 1, 1, 0, 0, 0, 0,  0,  0, 5, 9, 2, 3, 5, 9,
+                                          2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0};
+
+/* Pass one value, or the head of a container alone: then it is true, and *ret_elements the values
+ * that follow as its own. Bad if it is cut short. */
+static inline bool pass(struct cursor *self, uint64_t *ret_elements)
 {
-    unsigned tag = (unsigned char)**at;
-    size_t left = (size_t)(end - *at) - 1;
-    size_t text = (tag & 0xe0u) == TAG_STR ? tag & 0x1fu : 0;
-    uint64_t elements = 0;
-    if (tag >= 0x80 && tag < TAG_STR)
-        elements = tag < TAG_ARRAY ? 2 * (tag & 0x0fu) : tag & 0x0fu;
-    bool is_short = tag < TAG_NIL || tag >= 0xe0 || kinds[tag - 0xc0] == KIND_NIL ||
-                    kinds[tag - 0xc0] == KIND_TRUE || kinds[tag - 0xc0] == KIND_FALSE;
-    if (!is_short || text > left || elements > left)
-        return UINT64_MAX;
-    *at += 1 + text;
-    return elements;
+    size_t left = cursor_left(self);
+    unsigned tag = left > 0 ? (unsigned char)*self->at : 0xc1;
+    bool holds = tag >= 0x80 && tag < TAG_STR;
+    size_t size = 1;
+    if ((tag & 0xe0u) == TAG_STR)
+        size = 1 + (tag & 0x1fu);
+    else if ((tag & 0xe0u) == 0xc0)
+        size = sizes[tag - 0xc0];
+    if (size == 0) {
+        struct token token = cursor_next_any(self);
+        *ret_elements = token.number;
+        return token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+    }
+    if (size > left)
+        self->bad = true;
+    else
+        self->at += size;
+    *ret_elements = tag < TAG_ARRAY ? 2 * (tag & 0x0fu) : tag & 0x0fu;
+    return holds;
 }
 
 /* No recursion: the elements of a container are values that follow it. Each takes a byte at least,
  * so the loop ends. */
 void cursor_skip(struct cursor *self)
 {
-    for (uint64_t values = 1; values > 0 && !self->bad; values--) {
-        uint64_t elements = UINT64_MAX;
-        if (cursor_left(self) > 0)
-            elements = skip_short(&self->at, self->end);
-        if (elements == UINT64_MAX) {
-            struct token token = cursor_next_any(self);
-            bool holds = token.kind == KIND_ARRAY || token.kind == KIND_MAP;
-            elements = holds ? token.number : 0;
+    uint64_t elements;
+    for (uint64_t values = 1; values > 0 && !self->bad; values--)
+        if (pass(self, &elements))
+            values += elements;
+}
+
+/* Of each container that is open, how many values the one around it still wants. */
+bool cursor_skip_within(struct cursor *self, unsigned nesting_max)
+{
+    uint64_t around[BODY_NESTING_MAX], elements, left = 1;
+    unsigned depth = 0;
+    assert(nesting_max <= BODY_NESTING_MAX);
+    while (!self->bad && (left > 0 || depth > 0)) {
+        if (left == 0) {
+            left = around[--depth];
+            continue;
         }
-        values += elements;
+        left--;
+        if (!pass(self, &elements))
+            continue;
+        self->bad = self->bad || depth == nesting_max;
+        if (self->bad)
+            break;
+        around[depth++] = left;
+        left = elements;
     }
+    return !self->bad;
 }
 
 size_t cursor_measure(struct bytes data)
@@ -119,16 +147,21 @@ size_t cursor_measure(struct bytes data)
     return cursor.bad ? 0 : data.size - cursor_left(&cursor);
 }
 
-/* Bytes of ASCII that a text begins with, in steps of eight. */
+static bool is_ascii(const char *eight)
+{
+    uint64_t bits;
+    memcpy(&bits, eight, sizeof bits);
+    return (bits & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Bytes of ASCII that a text begins with, in steps of eight; the last eight may overlap. */
 static size_t ascii_bytes(struct bytes text)
 {
     size_t at = 0;
-    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
-        memcpy(&eight, text.data + at, sizeof eight);
-        if ((eight & UINT64_C(0x8080808080808080)) != 0)
-            break;
-    }
-    return at;
+    while (text.size - at >= sizeof(uint64_t) && is_ascii(text.data + at))
+        at += sizeof(uint64_t);
+    bool ends = at > 0 && text.size - at < sizeof(uint64_t);
+    return ends && is_ascii(text.data + text.size - sizeof(uint64_t)) ? text.size : at;
 }
 
 bool cursor_is_utf8(struct bytes text)

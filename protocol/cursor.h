@@ -21,6 +21,7 @@ struct bytes {
 
 /* The tags that have a name here. Of a kind, the next tag has a number twice as wide. */
 enum tag {
+    TAG_MAP = 0x80,
     TAG_ARRAY = 0x90,
     TAG_STR = 0xa0,
     TAG_NIL = 0xc0,
@@ -118,6 +119,10 @@ static inline struct token cursor_next(struct cursor *self)
 
 /* Skip one value with all that is in it. */
 void cursor_skip(struct cursor *self);
+
+/* The same of a value with at most nesting_max (BODY_NESTING_MAX) containers inside each other;
+ * returns false, and is bad: it has more, or is cut short. */
+bool cursor_skip_within(struct cursor *self, unsigned nesting_max);
 
 /* Bytes of the value that data begins with; 0: it is cut short, or no MessagePack. */
 size_t cursor_measure(struct bytes data);

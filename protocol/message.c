@@ -195,12 +195,9 @@ static struct bytes name_of_field(const struct field *field)
 /* The field of this name; field_count: none. Mostly they come in the order of the rows, so the one
  * after the last is tried first.
  *
- * next  below field_count, or 0 */
-static size_t find_field(const struct message *message, struct bytes key, size_t next)
+ * next  at most field_count */
+static size_t find_field(const struct message *message, struct bytes name, size_t next)
 {
-    struct bytes name;
-    if (!value_text(key, &name))
-        return message->field_count;
     for (size_t i = 0; i < message->field_count; i++) {
         size_t at = next + i < message->field_count ? next + i : next + i - message->field_count;
         if (bytes_equal(name, name_of_field(&message->fields[at])))
@@ -212,18 +209,56 @@ static size_t find_field(const struct message *message, struct bytes key, size_t
 /* nil is as good as absent, unless it is a value of its own. */
 static bool is_absent(const struct field *field, struct bytes value)
 {
-    return value_kind(value) == KIND_NIL && (field->type != TYPE_VALUE || field->element != NULL);
+    return (unsigned char)*value.data == TAG_NIL &&
+           (field->type != TYPE_VALUE || field->element != NULL);
 }
 
-static enum status decode_fields(const struct message *message, struct bytes body, void *ret)
+/* A key and its value, which are passed and checked at once; false: they are broken, or too deep.
+ *
+ * ret_name  absent of a key that is no text */
+static bool next_pair(struct cursor *cursor, struct bytes *ret_name, struct bytes *ret_value)
+{
+    const char *start = cursor->at;
+    struct token key = cursor_next(cursor);
+    *ret_name = (struct bytes){key.data, (size_t)key.number};
+    if (key.kind != KIND_TEXT) {
+        *ret_name = (struct bytes){0};
+        cursor->at = start;
+        if (!cursor_skip_within(cursor, BODY_NESTING_MAX - 1))
+            return false;
+    }
+    start = cursor->at;
+    if (!cursor_skip_within(cursor, BODY_NESTING_MAX - 1))
+        return false;
+    *ret_value = (struct bytes){start, (size_t)(cursor->at - start)};
+    return true;
+}
+
+static enum status fill_missing(const struct message *message, const bool *seen, void *ret)
+{
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct field *field = &message->fields[i];
+        if (seen[i])
+            continue;
+        if (field->missing == REQUIRED)
+            return STATUS_BAD_REQUEST;
+        set_missing(field, (char *)ret + field->offset);
+    }
+    return STATUS_OK;
+}
+
+/* One walk: each value is checked, and its field filled, when it is passed. */
+static enum status decode_fields(const struct message *message, struct cursor *cursor,
+                                 uint64_t pairs, void *ret)
 {
     bool seen[BODY_FIELDS_MAX] = {false};
-    struct values values = values_over(body);
-    struct bytes key, value;
+    struct bytes name, value;
     size_t i = message->field_count;
     memset(ret, 0, message->struct_bytes);
-    while (values_next(&values, &key) && values_next(&values, &value)) {
-        i = find_field(message, key, i < message->field_count ? i : 0);
+    for (; pairs > 0; pairs--) {
+        if (!next_pair(cursor, &name, &value))
+            return STATUS_BAD_REQUEST;
+        i = find_field(message, name, i < message->field_count ? i + 1 : 0);
         if (i == message->field_count || seen[i] || is_absent(&message->fields[i], value))
             continue; /* a newer peer's; or given twice, then the first counts */
         const struct field *field = &message->fields[i];
@@ -232,20 +267,21 @@ static enum status decode_fields(const struct message *message, struct bytes bod
             return status;
         seen[i] = true;
     }
-    for (i = 0; i < message->field_count; i++) {
-        if (!seen[i] && message->fields[i].missing == REQUIRED)
-            return STATUS_BAD_REQUEST;
-        if (!seen[i])
-            set_missing(&message->fields[i], (char *)ret + message->fields[i].offset);
-    }
-    return STATUS_OK;
+    if (cursor_left(cursor) > 0)
+        return STATUS_BAD_REQUEST;
+    return fill_missing(message, seen, ret);
 }
 
 enum status message_decode(enum message_id id, struct bytes body, void *ret)
 {
     assert(id < MESSAGE_ID_MAX);
     assert(messages[id].name != NULL);
-    if (!value_check(body, BODY_NESTING_MAX) || value_kind(body) != KIND_MAP)
+    struct cursor cursor = cursor_over(body);
+    struct token head = cursor_next(&cursor);
+    if (head.kind != KIND_MAP)
         return STATUS_BAD_REQUEST;
-    return decode_fields(&messages[id], body, ret);
+    enum status status = decode_fields(&messages[id], &cursor, head.number / 2, ret);
+    if (status == STATUS_TOO_LARGE && !value_check(body, BODY_NESTING_MAX))
+        return STATUS_BAD_REQUEST; /* what is broken behind it goes first */
+    return status;
 }

@@ -9,27 +9,10 @@
 
 _Static_assert(LDBL_MANT_DIG >= 64, "a long double holds every integer of the wire");
 
-/* The containers that are open, and how many values each still wants. */
 bool value_check(struct bytes bytes, unsigned nesting_max)
 {
-    assert(nesting_max <= BODY_NESTING_MAX);
-    uint64_t wanted[BODY_NESTING_MAX + 1] = {1};
-    unsigned depth = 0;
     struct cursor cursor = cursor_over(bytes);
-    while (!cursor.bad && (depth > 0 || wanted[0] > 0)) {
-        if (wanted[depth] == 0) {
-            depth--;
-            continue;
-        }
-        wanted[depth]--;
-        struct token token = cursor_next(&cursor);
-        if (token.kind != KIND_ARRAY && token.kind != KIND_MAP)
-            continue;
-        if (depth == nesting_max)
-            return false;
-        wanted[++depth] = token.number;
-    }
-    return !cursor.bad && cursor_left(&cursor) == 0;
+    return cursor_skip_within(&cursor, nesting_max) && cursor_left(&cursor) == 0;
 }
 
 enum kind value_kind(struct bytes value)
@@ -193,14 +176,33 @@ void writer_init(struct writer *self, char *data, size_t size)
     msgpack_packer_init(&self->packer, self, writer_take);
 }
 
+/* Most of what is written has a tag of its own, and needs no detour: that tag, and what follows. */
+static void put_short(struct writer *self, unsigned tag, struct bytes rest)
+{
+    if (rest.size >= self->size - self->used)
+        self->full = true;
+    if (self->full)
+        return;
+    self->data[self->used] = (char)tag;
+    if (rest.size > 0)
+        memcpy(self->data + self->used + 1, rest.data, rest.size);
+    self->used += 1 + rest.size;
+}
+
 void writer_map(struct writer *self, size_t pairs)
 {
-    msgpack_pack_map(&self->packer, pairs);
+    if (pairs < TAG_ARRAY - TAG_MAP)
+        put_short(self, TAG_MAP + (unsigned)pairs, (struct bytes){0});
+    else
+        msgpack_pack_map(&self->packer, pairs);
 }
 
 void writer_array(struct writer *self, size_t elements)
 {
-    msgpack_pack_array(&self->packer, elements);
+    if (elements < TAG_STR - TAG_ARRAY)
+        put_short(self, TAG_ARRAY + (unsigned)elements, (struct bytes){0});
+    else
+        msgpack_pack_array(&self->packer, elements);
 }
 
 void writer_nil(struct writer *self)
@@ -218,7 +220,10 @@ void writer_bool(struct writer *self, bool value)
 
 void writer_u64(struct writer *self, uint64_t value)
 {
-    msgpack_pack_uint64(&self->packer, value);
+    if (value < TAG_MAP)
+        put_short(self, (unsigned)value, (struct bytes){0});
+    else
+        msgpack_pack_uint64(&self->packer, value);
 }
 
 void writer_i64(struct writer *self, int64_t value)
@@ -233,7 +238,10 @@ void writer_f64(struct writer *self, double value)
 
 void writer_text(struct writer *self, struct bytes text)
 {
-    msgpack_pack_str_with_body(&self->packer, text.data, text.size);
+    if (text.size < TAG_NIL - TAG_STR)
+        put_short(self, TAG_STR + (unsigned)text.size, text);
+    else
+        msgpack_pack_str_with_body(&self->packer, text.data, text.size);
 }
 
 void writer_cstr(struct writer *self, const char *text)

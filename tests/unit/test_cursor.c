@@ -91,12 +91,57 @@ START_TEST(a_number_is_read_in_each_width)
 }
 END_TEST
 
+/* The same, token by token; returns false: it is broken, or too deep. */
+static bool skip_slowly(struct cursor *cursor, unsigned nesting_max)
+{
+    struct token token = cursor_next_any(cursor);
+    bool holds = token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+    if (cursor->bad || (holds && nesting_max == 0))
+        return false;
+    for (uint64_t i = 0; holds && i < token.number; i++)
+        if (!skip_slowly(cursor, nesting_max - 1))
+            return false;
+    return true;
+}
+
+/* Any bytes, and mostly tags of containers and texts so that there is something to pass. */
+START_TEST(a_value_is_passed_as_its_tokens_are)
+{
+    static const char tags[] = "\x80\x81\x82\x90\x91\x92\x93\xa0\xa2\xc0\xc1\xc4\xc7\xca\xcb\xcc"
+                               "\xd1\xd4\xd8\xd9\xda\xdc\xde\xff\x00\x01\x02\x03";
+    uint64_t seed = 11;
+    unsigned passed = 0, broken_ones = 0;
+    for (int round = 0; round < 200000; round++) {
+        char data[24];
+        size_t size = random_next(&seed) % sizeof data;
+        for (size_t i = 0; i < size; i++)
+            data[i] = random_next(&seed) % 8 == 0 ? (char)random_next(&seed)
+                                                  : tags[random_next(&seed) % (sizeof tags - 1)];
+        unsigned nesting_max = (unsigned)(random_next(&seed) % 4);
+        struct cursor fast = cursor_over((struct bytes){data, size}), slow = fast, plain = fast;
+        bool expected = skip_slowly(&slow, nesting_max);
+        ck_assert_int_eq(cursor_skip_within(&fast, nesting_max), expected);
+        ck_assert_int_eq(fast.bad, !expected);
+        cursor_skip(&plain);
+        if (expected) {
+            ck_assert_ptr_eq(fast.at, slow.at);
+            ck_assert_ptr_eq(plain.at, slow.at);
+        }
+        passed += expected;
+        broken_ones += !expected;
+    }
+    ck_assert_uint_gt(passed, 10000);
+    ck_assert_uint_gt(broken_ones, 10000);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_test(tcase, every_code_point_is_text_in_its_shortest_form_only);
     tcase_add_loop_test(tcase, what_is_broken_is_found_at_each_place, 0,
                         sizeof broken / sizeof broken[0]);
     tcase_add_test(tcase, a_number_is_read_in_each_width);
+    tcase_add_test(tcase, a_value_is_passed_as_its_tokens_are);
     tcase_set_timeout(tcase, 60);
 }
 
