@@ -44,6 +44,15 @@ static void copy_names(struct broker *self)
     self->config.events = self->endpoints[2];
 }
 
+/* main.c has read it, too, and said what is wrong. */
+static void know_others(struct broker *self)
+{
+    char reason[OTHERS_REASON_BYTES];
+    const char *list = self->config.peers != NULL ? self->config.peers : "";
+    bool good = others_init(&self->others, list, self->config.frontend, reason);
+    assert(good);
+}
+
 static void start_services(struct broker *self)
 {
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
@@ -85,9 +94,13 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->outbox = outbox_new(config->sessions_max, buffers, carry, self);
     self->timers = timers_new(TIMERS, now_at);
     self->events = events_new(config->events_max, config->events_bytes_max);
-    self->view = view_new(config->view_counter, 0, config->view_hold_ms * US_PER_MS);
     self->limits = limits_new();
     copy_names(self);
+    know_others(self);
+    self->view =
+        view_new(config->view_counter, self->others.rank, config->view_hold_ms * US_PER_MS);
+    if (self->others.count > 0) /* one of theirs may be in force */
+        view_hold(self->view, now_at);
     broker_encode_failures(self);
     start_services(self);
     broker_set_policy(self, &config->policy, now_at);
@@ -278,7 +291,9 @@ static void learn_rates(struct broker *self)
 /* Shows that there is no gap, to those who wait for the next event. */
 static void beat(struct broker *self)
 {
-    struct msg_event_members members = {.generation = self->config.generation};
+    struct msg_event_members members = {.generation = self->config.generation,
+                                        .partitions = view_count(self->view),
+                                        .epoch = view_epoch(self->view)};
     broker_publish(self, "members", MSG_EVENT_MEMBERS, &members);
     timers_set(self->timers, TIMER_BEAT, self->now_at + BEAT_MS * US_PER_MS);
 }

@@ -44,6 +44,7 @@ struct broker_outside {
 
 struct broker_config {
     const char *instance, *frontend, *backend, *events; /* where it is reached; copied */
+    const char *peers;     /* the other brokers, as others.h reads it; NULL: none; borrowed */
     uint64_t generation;   /* random: another process, another number; not 0 */
     uint64_t pid;          /* for statistics; 0: not said */
     uint64_t view_counter; /* see view.h */
@@ -111,6 +112,9 @@ void broker_set_policy(struct broker *self, const struct policy *policy, int64_t
 /* Take no more: everybody is told, what waits is refused. */
 void broker_drain(struct broker *self, int64_t now_at);
 bool broker_is_drained(const struct broker *self); /* nothing is in flight any more */
+
+/* A message of the events of another broker, by its index in others.h. */
+void broker_hear(struct broker *self, unsigned other, struct bytes message, int64_t now_at);
 
 /* What the process takes of its host, for statistics. */
 void broker_set_usage(struct broker *self, uint64_t cpu_us, uint64_t rss_bytes);

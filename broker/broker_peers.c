@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #define REASON_BYTES 200u
+#define ADDRESSES_BYTES_MAX (BROKERS_MAX * (4u * ENDPOINT_BYTES_MAX))
 
 static uint32_t place_of(const struct broker *self, const struct peer *peer)
 {
@@ -77,14 +78,39 @@ static void plan_view(struct broker *self)
         timers_set(self->timers, TIMER_VIEW, due_at);
 }
 
-void broker_issue_view(struct broker *self)
+static void note_view(const struct broker *self)
 {
-    if (!view_issue(self->view, self->now_at))
-        return;
     const struct log_field fields[] = {log_u64("epoch", view_epoch(self->view)),
                                        log_u64("members", view_count(self->view))};
     broker_note(self, EVENT_VIEW_CHANGED, fields, 2);
+}
+
+/* What another broker is to tell stays due here: it may be gone before it does. */
+void broker_issue_view(struct broker *self)
+{
+    if (view_due_at(self->view) <= self->now_at &&
+        !others_let_tell(&self->others, view_count(self->view), self->now_at)) {
+        timers_set(self->timers, TIMER_VIEW, self->now_at + BEAT_MS * US_PER_MS);
+        return;
+    }
+    if (!view_issue(self->view, self->now_at))
+        return;
+    note_view(self);
     broker_publish_bytes(self, "view", view_body(self->view));
+}
+
+/* Who has missed the view that counts gets it again with its next beat. */
+void broker_hear(struct broker *self, unsigned other, struct bytes message, int64_t now_at)
+{
+    struct bytes view;
+    self->now_at = now_at;
+    bool beats = others_hear(&self->others, other, message, now_at, &view);
+    if (beats && self->others.places[other].epoch < view_epoch(self->view))
+        broker_publish_bytes(self, "view", view_body(self->view));
+    if (view.data == NULL || !view_adopt(self->view, view, now_at))
+        return;
+    note_view(self);
+    plan_view(self);
 }
 
 static void forget_worker(struct broker *self, struct peer *peer)
@@ -195,11 +221,13 @@ static void write_address(const struct broker *self, struct writer *writer)
 
 static void say_welcome(struct broker *self, const struct peer *peer)
 {
-    char list[2 * CONTROL_BYTES_MAX];
+    char list[ADDRESSES_BYTES_MAX];
     struct writer brokers;
     writer_init(&brokers, list, sizeof list);
-    writer_array(&brokers, 1);
+    writer_array(&brokers, 1 + self->others.count);
     write_address(self, &brokers);
+    others_write(&self->others, &brokers);
+    assert(!brokers.full);
     struct msg_welcome welcome = {.instance = bytes_of(self->instance),
                                   .generation = self->config.generation,
                                   .heartbeat_ms = self->config.heartbeat_ms,
@@ -415,8 +443,12 @@ void broker_on_nothing(struct broker *self, const struct source *from, const str
 
 void broker_goaway(struct broker *self)
 {
-    char bytes[16];
-    struct msg_goaway goaway = {{0}};
+    char list[ADDRESSES_BYTES_MAX], bytes[ADDRESSES_BYTES_MAX + 64];
+    struct writer brokers;
+    writer_init(&brokers, list, sizeof list);
+    writer_array(&brokers, self->others.count);
+    others_write(&self->others, &brokers);
+    struct msg_goaway goaway = {writer_bytes(&brokers)};
     struct bytes body = {0};
     struct header header = broker_header(COMMAND_GOAWAY, 0);
     header.retry_after_ms = self->config.drain_ms;

@@ -22,6 +22,7 @@
 #include "broker/identities.h"
 #include "broker/limits.h"
 #include "broker/list.h"
+#include "broker/others.h"
 #include "broker/outbox.h"
 #include "broker/queues.h"
 #include "broker/relays.h"
@@ -78,6 +79,7 @@ struct broker {
     struct timers *timers;
     struct events *events;
     struct view *view;
+    struct others others;
     struct relays relays;
     struct tenants tenants;
     struct limits *limits;

@@ -7,6 +7,7 @@
  * nothing to do.
  */
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,16 +23,21 @@
 #include "actors/runtime/socket.h"
 #include "actors/runtime/usage.h"
 #include "broker/broker.h"
+#include "broker/others.h"
 
 #define CLOCK_EVERY 32u /* pairs of clients between two looks at the clock */
 #define USAGE_US US_PER_S
 #define EVENTS_HWM 8192       /* for one subscriber; beyond it misses some, sees it, and asks */
 #define SUBSCRIPTIONS_MAX 64u /* taken in in one turn */
 #define LINGER_FRONTEND_MS 1000
+#define OTHERS_BURST_MAX 64u /* events of one other broker, in one turn */
+#define OTHERS_RECONNECT_MS 200
 
 struct process {
     void *context;
     struct inlet sockets[SIDE_COUNT], events;
+    struct inlet others[OTHERS_MAX]; /* subscribers to the events of the other brokers */
+    unsigned others_count;
     struct inlets inlets; /* what the loop sleeps on */
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
     struct broker *broker;
@@ -168,6 +174,27 @@ static void take_subscriptions(struct process *self)
     zmq_msg_close(&ignored);
 }
 
+/* Other brokers say that they live, and what view counts. A view is told once in a while, a beat
+ * once a second: what else there is costs the more the busier they are, so only so much a turn. */
+static unsigned take_others(struct process *self, int64_t now_at)
+{
+    unsigned taken = 0;
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    for (unsigned i = 0; i < self->others_count; i++)
+        for (unsigned j = 0; j < OTHERS_BURST_MAX && inlet_take(&self->others[i], &frame); j++) {
+            taken++;
+            while (zmq_msg_more(&frame)) { /* topic, then the event */
+                while (zmq_msg_recv(&frame, self->others[i].socket, 0) < 0)
+                    assert(errno == EINTR); /* all frames of a message are there at once */
+                struct bytes event = {zmq_msg_data(&frame), zmq_msg_size(&frame)};
+                broker_hear(self->broker, i, event, now_at);
+            }
+        }
+    zmq_msg_close(&frame);
+    return taken;
+}
+
 static void look_after_process(struct process *self, int64_t now_at)
 {
     if (now_at < self->usage_at)
@@ -183,6 +210,7 @@ static unsigned turn(struct process *self)
 {
     unsigned taken = take_all(self, SIDE_BACKEND, BACKEND_BURST_MAX, INT64_MAX);
     int64_t now_at = clock_now();
+    taken += take_others(self, now_at);
     broker_tick(self->broker, now_at);
     broker_dispatch(self->broker, now_at);
     taken += take_all(self, SIDE_FRONTEND, FRONTEND_BURST_MAX, now_at + FRONTEND_US_MAX);
@@ -203,6 +231,8 @@ static void sleep_until(struct process *self, int64_t due_at)
     inlets_add(&self->inlets, &self->sockets[SIDE_BACKEND]);
     inlets_add(&self->inlets, &self->sockets[SIDE_FRONTEND]);
     inlets_add(&self->inlets, &self->events);
+    for (unsigned i = 0; i < self->others_count; i++)
+        inlets_add(&self->inlets, &self->others[i]);
     inlets_wait(&self->inlets, timeout_ms > 0 ? (int)timeout_ms : 0);
 }
 
@@ -245,6 +275,27 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
     return true;
 }
 
+/* Returns EX_OK, or what to end with. */
+static int open_others(struct process *self, const struct settings *settings)
+{
+    static const char *const topics[] = {"members", "view"};
+    struct others others;
+    char reason[SOCKET_REASON_BYTES] = "";
+    const char *list = settings_text(settings, "broker", "peers");
+    bool good = others_init(&others, list, self->endpoints[SIDE_FRONTEND], reason);
+    for (unsigned i = 0; good && i < others.count; i++) {
+        void *socket = socket_open(self->context, ZMQ_SUB, 0, 0);
+        inlet_init(&self->others[self->others_count++], socket);
+        socket_set_reconnect(socket, OTHERS_RECONNECT_MS);
+        for (size_t j = 0; j < sizeof topics / sizeof topics[0]; j++)
+            zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topics[j], strlen(topics[j]));
+        good = socket_connect(socket, others.places[i].events, reason);
+    }
+    if (!good)
+        fprintf(stderr, "fact-broker: %s\n", reason);
+    return good ? EX_OK : EX_USAGE;
+}
+
 static void start(struct process *self, const struct settings *settings, const char *instance,
                   const struct policy *policy)
 {
@@ -255,6 +306,7 @@ static void start(struct process *self, const struct settings *settings, const c
     config.frontend = self->endpoints[SIDE_FRONTEND];
     config.backend = self->endpoints[SIDE_BACKEND];
     config.events = self->endpoints[SIDE_COUNT];
+    config.peers = settings_text(settings, "broker", "peers");
     config.pid = (uint64_t)getpid();
     config.view_counter = (uint64_t)time(NULL);
     config.heartbeat_ms = (uint32_t)settings_u64(settings, "broker", "heartbeat_ms");
@@ -294,16 +346,19 @@ static int serve(const struct settings *settings, const struct policy *policy)
     log_open("broker", instance, NULL);
     zmq_ctx_set(self.context, ZMQ_IO_THREADS, io_threads);
     socket_raise_limits(self.context);
-    if (open_sockets(&self, settings, io_threads)) {
+    if (open_sockets(&self, settings, io_threads))
+        code = open_others(&self, settings);
+    if (code == EX_OK) {
         start(&self, settings, instance, policy);
         run(&self);
         log_event(EVENT_STOPPED, log_u64("drained", broker_is_drained(self.broker)));
         broker_destroy(&self.broker);
-        code = EX_OK;
     }
     socket_close(&self.sockets[SIDE_FRONTEND].socket);
     socket_close(&self.sockets[SIDE_BACKEND].socket);
     socket_close(&self.events.socket);
+    for (unsigned i = 0; i < self.others_count; i++)
+        socket_close(&self.others[i].socket);
     zmq_ctx_term(self.context);
     metrics_destroy(&self.metrics);
     log_flush();
@@ -316,6 +371,8 @@ int main(int argc, char **argv)
         {"--frontend", "broker.frontend", NULL, "EP where those who ask connect", false},
         {"--backend", "broker.backend", NULL, "EP where workers connect", false},
         {"--events", "broker.events", NULL, "EP where numbered events are published", false},
+        {"--peer", "broker.peers", NULL, "EP,EP,EP of another broker: frontend, backend, events",
+         true},
         {NULL, NULL, NULL, NULL, false}};
     static const struct program program = {.name = "fact-broker",
                                            .section = "broker",

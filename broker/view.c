@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define VIEW_BYTES_MAX MESSAGE_BYTES_MAX
-#define MEMBER_OVERHEAD 80u /* its keys, markers, uuid and weight */
-#define VIEW_OVERHEAD 64u   /* what is not members */
+#define MEMBER_OVERHEAD 80u                            /* its keys, markers, uuid and weight */
+#define VIEW_OVERHEAD 64u                              /* what is not members */
+#define COUNTER_MAX (UINT64_MAX / VIEW_EPOCH_STEP - 1) /* leaves no room above: nobody means it */
 
 struct place_in_view {
     char uuid[SESSION_ID_BYTES];
@@ -20,8 +21,10 @@ struct place_in_view {
 struct view {
     uint64_t counter;
     uint32_t rank, count;
-    int64_t hold_us, issued_at, due_at;
+    int64_t hold_us, due_at;
+    int64_t first_at;                /* not before this time; INT64_MIN: at once */
     uint64_t epoch;                  /* of body; 0: none */
+    bool adopted;                    /* body is another broker's */
     size_t body_size, members_bytes; /* the latter at most, and of members */
     struct place_in_view members[VIEW_MEMBERS_MAX];
     char body[VIEW_BYTES_MAX];
@@ -37,6 +40,7 @@ struct view *view_new(uint64_t counter_first, uint32_t rank, int64_t hold_us)
     self->rank = rank;
     self->hold_us = hold_us;
     self->due_at = INT64_MAX;
+    self->first_at = INT64_MIN;
     return self;
 }
 
@@ -55,12 +59,20 @@ static uint32_t find(const struct view *self, const char *uuid)
     return at;
 }
 
-/* Due a hold-down after the last view; the first at once. */
+void view_hold(struct view *self, int64_t now_at)
+{
+    self->first_at = now_at + self->hold_us;
+}
+
+/* Due a hold-down after the change; the first view at once, or when it may be. */
 static void changed(struct view *self, int64_t now_at)
 {
     if (self->due_at != INT64_MAX)
         return;
-    self->due_at = self->epoch == 0 ? now_at : now_at + self->hold_us;
+    if (self->epoch > 0)
+        self->due_at = now_at + self->hold_us;
+    else
+        self->due_at = now_at > self->first_at ? now_at : self->first_at;
 }
 
 static bool is_same(const struct place_in_view *left, const struct place_in_view *right)
@@ -117,10 +129,56 @@ void view_drop(struct view *self, const char *uuid, int64_t now_at)
 
 void view_seen(struct view *self, uint64_t epoch, int64_t now_at)
 {
-    if (epoch <= self->epoch || epoch / VIEW_EPOCH_STEP >= UINT64_MAX / VIEW_EPOCH_STEP - 1)
-        return; /* the latter leaves no room above: nobody means that */
+    if (epoch <= self->epoch || epoch / VIEW_EPOCH_STEP >= COUNTER_MAX)
+        return;
     self->counter = epoch / VIEW_EPOCH_STEP + 1;
+    self->adopted = false;
     self->due_at = now_at;
+}
+
+static bool is_as(const struct place_in_view *place, const struct msg_member *member)
+{
+    struct bytes endpoint = {place->endpoint, place->endpoint_size};
+    return place->weight == member->weight && bytes_equal(name_bytes(&place->zone), member->zone) &&
+           bytes_equal(endpoint, member->endpoint);
+}
+
+/* Whether a view has the same members as are known here, in whatever order. */
+static bool is_ours(const struct view *self, struct bytes members)
+{
+    struct values values = values_over(members);
+    struct msg_member member;
+    struct bytes value;
+    uint32_t count = 0;
+    while (values_next(&values, &value)) {
+        if (message_decode(MSG_MEMBER, value, &member) != STATUS_OK ||
+            member.uuid.size != SESSION_ID_BYTES)
+            return false;
+        uint32_t at = find(self, member.uuid.data);
+        if (at == self->count || !is_as(&self->members[at], &member))
+            return false;
+        count++;
+    }
+    return count == self->count;
+}
+
+bool view_adopt(struct view *self, struct bytes body, int64_t now_at)
+{
+    struct msg_view view;
+    if (body.size > sizeof self->body || message_decode(MSG_VIEW, body, &view) != STATUS_OK ||
+        view.epoch <= self->epoch || view.epoch / VIEW_EPOCH_STEP >= COUNTER_MAX)
+        return false;
+    memcpy(self->body, body.data, body.size);
+    self->body_size = body.size;
+    self->epoch = view.epoch;
+    self->adopted = true;
+    if (self->counter <= view.epoch / VIEW_EPOCH_STEP)
+        self->counter = view.epoch / VIEW_EPOCH_STEP + 1;
+    if (is_ours(self, view.members))
+        self->due_at = INT64_MAX;
+    else if (self->due_at == INT64_MAX)
+        self->due_at = now_at + self->hold_us;
+    return true;
 }
 
 int64_t view_due_at(const struct view *self)
@@ -143,12 +201,23 @@ static void write_members(const struct view *self, struct writer *writer)
     }
 }
 
+static bool is_adopted(const struct view *self)
+{
+    struct msg_view view;
+    enum status status = message_decode(MSG_VIEW, view_body(self), &view);
+    assert(status == STATUS_OK); /* it was when it came */
+    return is_ours(self, view.members);
+}
+
 bool view_issue(struct view *self, int64_t now_at)
 {
     struct writer writer;
     if (now_at < self->due_at)
         return false;
     self->due_at = INT64_MAX;
+    if (self->adopted && is_adopted(self))
+        return false; /* it has come to be so meanwhile */
+    self->adopted = false;
     uint64_t epoch = self->counter * VIEW_EPOCH_STEP + self->rank;
     writer_init(&writer, self->body, sizeof self->body);
     writer_map(&writer, 3);

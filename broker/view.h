@@ -31,6 +31,16 @@ void view_drop(struct view *self, const char *uuid, int64_t now_at);
 /* Somebody has seen this epoch: the next view is above it, and due. */
 void view_seen(struct view *self, uint64_t epoch, int64_t now_at);
 
+/* The first view is no exception: it waits for its hold-down, too, from now. */
+void view_hold(struct view *self, int64_t now_at);
+
+/* Another broker has told this view: it counts here, too, if its epoch is above that of the last.
+ * What differs from what is known here stays due.
+ *
+ * body     as it came; copied
+ * returns  whether it counts now */
+bool view_adopt(struct view *self, struct bytes body, int64_t now_at);
+
 /* When view_issue() is to be called; INT64_MAX: nothing has changed. */
 int64_t view_due_at(const struct view *self);
 

@@ -16,11 +16,12 @@ static const struct {
     const char *program;
     enum role role;
     unsigned count; /* by default */
-} rows[] = {{"fact-broker", ROLE_BROKER, 1},
-            {"fact-cache-partition", ROLE_CACHE_PARTITION, 2},
-            {"fact-tool-executor", ROLE_TOOL_EXECUTOR, 1},
-            {"fact-arcade-gateway", ROLE_ARCADE_GATEWAY, 0},
-            {"fact-driver", ROLE_DRIVER, 1}};
+    unsigned max;
+} rows[] = {{"fact-broker", ROLE_BROKER, 1, BROKERS_MAX},
+            {"fact-cache-partition", ROLE_CACHE_PARTITION, 2, DEMO_PER_ROLE_MAX},
+            {"fact-tool-executor", ROLE_TOOL_EXECUTOR, 1, DEMO_PER_ROLE_MAX},
+            {"fact-arcade-gateway", ROLE_ARCADE_GATEWAY, 0, DEMO_PER_ROLE_MAX},
+            {"fact-driver", ROLE_DRIVER, 1, DEMO_PER_ROLE_MAX}};
 #define ROWS (sizeof rows / sizeof rows[0])
 
 int64_t restart_after(struct restart *self, int64_t now_at)
@@ -37,7 +38,7 @@ int64_t restart_after(struct restart *self, int64_t now_at)
 /* The row of a role's name; ROWS: none that can be chosen. */
 static size_t row_named(const char *name, size_t size)
 {
-    size_t i = 1; /* there is one broker */
+    size_t i = 0;
     while (i < ROWS && (strlen(role_name(rows[i].role)) != size ||
                         strncmp(role_name(rows[i].role), name, size) != 0))
         i++;
@@ -48,12 +49,12 @@ static bool refuse_role(const char *text, int size, char *reason)
 {
     const char *names[ROWS];
     char word[64];
-    for (size_t i = 1; i < ROWS; i++)
-        names[i - 1] = role_name(rows[i].role);
+    for (size_t i = 0; i < ROWS; i++)
+        names[i] = role_name(rows[i].role);
     snprintf(word, sizeof word, "%.*s", size, text);
-    const char *near = suggestion(word, names, ROWS - 1);
+    const char *near = suggestion(word, names, ROWS);
     snprintf(reason, DEMO_REASON_BYTES,
-             "--actors: there is no role %s%s%s%s; there are driver, cache_partition, "
+             "--actors: there is no role %s%s%s%s; there are broker, driver, cache_partition, "
              "tool_executor and arcade_gateway",
              word, near == NULL ? "" : " (did you mean ", near == NULL ? "" : near,
              near == NULL ? "" : "?)");
@@ -69,10 +70,10 @@ static bool parse_actors(const char *text, unsigned counts[ROWS], char *reason)
         if (row == ROWS)
             return refuse_role(text, (int)size, reason);
         unsigned long count = text[size] == '=' ? strtoul(text + size + 1, &end, 10) : 0;
-        if (end == NULL || (*end != ',' && *end != '\0') || count < 1 ||
-            count > DEMO_PER_ROLE_MAX || text[size + 1] == '-') {
+        if (end == NULL || (*end != ',' && *end != '\0') || count < 1 || count > rows[row].max ||
+            text[size + 1] == '-') {
             snprintf(reason, DEMO_REASON_BYTES, "--actors: %.*s=N wants a number from 1 to %u",
-                     (int)size, text, DEMO_PER_ROLE_MAX);
+                     (int)size, text, rows[row].max);
             return false;
         }
         counts[row] = (unsigned)count;
@@ -108,23 +109,53 @@ unsigned demo_plan_count(const struct demo_plan *self, enum role role)
     return count;
 }
 
-bool demo_endpoints_from(const char *frontend, struct demo_endpoints *ret)
+/* An endpoint of this host, as long as its port is one; port 0 stays 0. */
+static bool write_endpoint(const char *host, int host_size, unsigned long port, char *ret)
+{
+    if (port > PORT_MAX)
+        return false;
+    int size = snprintf(ret, ENDPOINT_BYTES_MAX, "%.*s:%lu", host_size, host, port);
+    return size < (int)ENDPOINT_BYTES_MAX;
+}
+
+bool demo_endpoints_from(const char *frontend, unsigned count, struct demo_endpoints *ret)
 {
     const char *colon = strrchr(frontend, ':');
     char *end = NULL;
     if (strncmp(frontend, "tcp://", 6) != 0 || strchr(frontend, ',') != NULL ||
-        colon < frontend + 7 || colon[1] < '0' || colon[1] > '9' ||
-        strlen(frontend) + 2 > ENDPOINT_BYTES_MAX)
+        colon < frontend + 7 || colon[1] < '0' || colon[1] > '9')
         return false;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port > PORT_MAX - 2)
-        return false;
+    unsigned long port = strtoul(colon + 1, &end, 10), step = port == 0 ? 0 : 1;
+    bool good = *end == '\0' && port <= PORT_MAX;
     int host = (int)(colon - frontend);
-    snprintf(ret->frontend, ENDPOINT_BYTES_MAX, "%s", frontend);
-    snprintf(ret->backend, ENDPOINT_BYTES_MAX, "%.*s:%lu", host, frontend,
-             port == 0 ? 0 : port + 1);
-    snprintf(ret->events, ENDPOINT_BYTES_MAX, "%.*s:%lu", host, frontend, port == 0 ? 0 : port + 2);
+    for (unsigned i = 0; good && i < count; i++, port += 3 * step)
+        good = write_endpoint(frontend, host, port, ret[i].frontend) &&
+               write_endpoint(frontend, host, port + step, ret[i].backend) &&
+               write_endpoint(frontend, host, port + 2 * step, ret[i].events);
+    return good;
+}
+
+/* Add a text to a list with commas. */
+static bool append(char *list, const char *text)
+{
+    size_t used = strlen(list), size = strlen(text);
+    if (used + size + 2 > DEMO_LIST_BYTES)
+        return false;
+    snprintf(list + used, DEMO_LIST_BYTES - used, "%s%s", used > 0 ? "," : "", text);
     return true;
+}
+
+bool demo_list(const struct demo_surroundings *self, unsigned sides, char *out)
+{
+    bool good = true;
+    out[0] = '\0';
+    for (unsigned i = 0; good && i < self->broker_count; i++) {
+        const struct demo_endpoints *its = &self->brokers[i];
+        good = (!(sides & DEMO_FRONTEND) || append(out, its->frontend)) &&
+               (!(sides & DEMO_BACKEND) || append(out, its->backend)) &&
+               (!(sides & DEMO_EVENTS) || append(out, its->events));
+    }
+    return good;
 }
 
 static bool copy_endpoint(const json_t *line, const char *key, char *ret)
@@ -177,14 +208,21 @@ void demo_command_of(const struct demo_process *process,
     if (surroundings->config != NULL)
         add(ret, "--config", surroundings->config);
     add(ret, "--instance", process->instance);
-    if (process->role == ROLE_BROKER) {
-        add(ret, "--frontend", surroundings->endpoints.frontend);
-        add(ret, "--backend", surroundings->endpoints.backend);
-        add(ret, "--events", surroundings->endpoints.events);
+    char list[DEMO_LIST_BYTES];
+    bool is_broker = process->role == ROLE_BROKER;
+    bool good = demo_list(surroundings, is_broker ? DEMO_ALL : DEMO_BACKEND, list);
+    assert(good);
+    if (is_broker) {
+        const struct demo_endpoints *its = &surroundings->brokers[process->number - 1];
+        add(ret, "--frontend", its->frontend);
+        add(ret, "--backend", its->backend);
+        add(ret, "--events", its->events);
+        if (surroundings->broker_count > 1)
+            add(ret, "--peer", list);
         if (surroundings->config == NULL) /* its partitions come together: ready in half a second */
             add_setting(ret, "broker.view_hold_ms", "200ms");
     } else {
-        add(ret, "--broker", surroundings->endpoints.backend);
+        add(ret, "--broker", list);
     }
     if (process->role == ROLE_TOOL_EXECUTOR) {
         add_setting(ret, "tool_executor.database", surroundings->database);
@@ -211,7 +249,7 @@ bool demo_is_complete(const struct demo_plan *self, const struct msg_directory *
                       char *missing)
 {
     struct msg_view view;
-    for (unsigned i = 1; i < self->count; i++)
+    for (unsigned i = demo_plan_count(self, ROLE_BROKER); i < self->count; i++)
         if (!is_up(&self->processes[i], directory)) {
             snprintf(missing, DEMO_REASON_BYTES, "%s is not up", self->processes[i].instance);
             return false;

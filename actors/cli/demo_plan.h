@@ -1,14 +1,16 @@
 /* demo_plan - which processes a demo consists of, how each is started, and when again. Pure.
  *
- * One broker first, then the roles of --actors; an instance is named after its role. A process that
- * ends is started again, later each time until it has run for a while. */
+ * The brokers first, then the other roles of --actors; an instance is named after its role. Brokers
+ * know each other, and everybody knows all of them. A process that ends is started again, later
+ * each time until it has run for a while. */
 #ifndef ACTORS_CLI_DEMO_PLAN_H
 #define ACTORS_CLI_DEMO_PLAN_H
 
 #include "protocol/envelope.h"
 
 #define DEMO_PER_ROLE_MAX 32u
-#define DEMO_PROCESSES_MAX (1u + 4u * DEMO_PER_ROLE_MAX)
+#define DEMO_PROCESSES_MAX (BROKERS_MAX + 4u * DEMO_PER_ROLE_MAX)
+#define DEMO_LIST_BYTES 3072u /* endpoints of all brokers, with commas */
 #define DEMO_ARGUMENTS_MAX 16u
 #define DEMO_INSTANCE_BYTES 32u
 #define DEMO_REASON_BYTES 256u
@@ -40,13 +42,14 @@ struct demo_process {
 
 struct demo_plan {
     unsigned count;
-    struct demo_process processes[DEMO_PROCESSES_MAX]; /* the broker first */
+    struct demo_process processes[DEMO_PROCESSES_MAX]; /* the brokers first */
 };
 
 /* Read --actors: ROLE=N,... ; a role that is not named runs as often as by default.
  *
  * reason   DEMO_REASON_BYTES, on failure
- * returns  false: no such role, or a number out of 1 to DEMO_PER_ROLE_MAX */
+ * returns  false: no such role, or a number out of 1 to DEMO_PER_ROLE_MAX; of brokers, BROKERS_MAX
+ */
 bool demo_plan_init(struct demo_plan *self, const char *actors, char *reason);
 
 unsigned demo_plan_count(const struct demo_plan *self, enum role role);
@@ -56,11 +59,12 @@ struct demo_endpoints {
     char frontend[ENDPOINT_BYTES_MAX], backend[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
 };
 
-/* Where the broker is to listen: backend and events on the two ports behind the frontend's; or, if
- * that is 0, all on free ones.
+/* Where the brokers are to listen: backend and events on the two ports behind the frontend's, the
+ * next broker on the three behind that; or, if the port is 0, all on free ones.
  *
- * returns  false: frontend is no tcp://HOST:PORT, or its port is above 65533 */
-bool demo_endpoints_from(const char *frontend, struct demo_endpoints *ret);
+ * ret      of so many brokers
+ * returns  false: frontend is no tcp://HOST:PORT, or has no such ports behind it */
+bool demo_endpoints_from(const char *frontend, unsigned count, struct demo_endpoints *ret);
 
 /* Where it does listen, from a line of its log; false: the line says nothing of it. */
 bool demo_endpoints_read(struct bytes line, struct demo_endpoints *ret);
@@ -77,13 +81,26 @@ struct demo_surroundings {
     const char *programs; /* the folder of the programs */
     const char *database, *database_name;
     const char *config; /* NULL: none */
-    struct demo_endpoints endpoints;
+    struct demo_endpoints brokers[BROKERS_MAX];
+    unsigned broker_count;
 };
 
+/* Endpoints of all brokers, with commas; out: DEMO_LIST_BYTES.
+ *
+ * sides    which of each: DEMO_FRONTEND, DEMO_BACKEND, DEMO_EVENTS, or all of them
+ * returns  false: they are longer than that */
+#define DEMO_FRONTEND 1u
+#define DEMO_BACKEND 2u
+#define DEMO_EVENTS 4u
+#define DEMO_ALL (DEMO_FRONTEND | DEMO_BACKEND | DEMO_EVENTS)
+bool demo_list(const struct demo_surroundings *self, unsigned sides, char *out);
+
+/* The list of all of them has room. */
 void demo_command_of(const struct demo_process *process,
                      const struct demo_surroundings *surroundings, struct demo_command *ret);
 
-/* Whether a directory shows every process of the plan at work, and all partitions in the view.
+/* Whether a broker's directory shows every process of the plan at work, and all partitions in the
+ * view.
  *
  * directory  struct msg_directory, decoded; body borrowed
  * missing    DEMO_REASON_BYTES: what is not there yet, on false */

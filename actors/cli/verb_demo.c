@@ -17,6 +17,7 @@
 #include "actors/cli/demo_data.h"
 #include "actors/cli/demo_plan.h"
 #include "actors/cli/document.h"
+#include "actors/cli/free_ports.h"
 #include "actors/cli/verbs.h"
 #include "actors/client/fact.h"
 #include "actors/client/transport.h"
@@ -43,8 +44,10 @@ struct demo {
     int signals;
     int64_t now_at, begun_at, look_at, stop_at, stage_at;
     unsigned stage;
-    struct fact *handle;
-    bool asking; /* a question is under way */
+    struct fact *handle; /* to one broker after the other, until all are there */
+    unsigned asked;      /* which one */
+    bool asking;         /* a question is under way */
+    bool answered;       /* all that it knows of is at work */
     char missing[DEMO_REASON_BYTES];
 };
 
@@ -135,7 +138,8 @@ static void bury(struct demo *self)
 
 static void start_what_is_due(struct demo *self)
 {
-    unsigned count = self->phase == PHASE_BROKER ? 1 : self->plan.count;
+    unsigned count =
+        self->phase == PHASE_BROKER ? self->surroundings.broker_count : self->plan.count;
     for (unsigned i = 0; i < count && self->phase != PHASE_STOPPING; i++) {
         struct demo_process *process = &self->plan.processes[i];
         if (process->pid == 0 && process->start_at <= self->now_at)
@@ -143,49 +147,80 @@ static void start_what_is_due(struct demo *self)
     }
 }
 
-/* Look for the broker's endpoints in its log; then the others can start. */
-static void find_endpoints(struct demo *self)
+/* Look for a broker's endpoints in its log; false: it does not listen yet. */
+static bool find_endpoints(struct demo *self, unsigned broker)
 {
     static char text[LOG_HEAD_BYTES];
     char path[DEMO_PATH_BYTES + 64];
-    log_path(self, &self->plan.processes[0], path);
+    bool found = false;
+    log_path(self, &self->plan.processes[broker], path);
     FILE *log = fopen(path, "re");
     size_t size = log == NULL ? 0 : fread(text, 1, sizeof text, log);
     const char *line = text, *end;
     if (log != NULL)
         fclose(log);
-    while (self->phase == PHASE_BROKER &&
-           (end = memchr(line, '\n', size - (size_t)(line - text))) != NULL) {
-        if (demo_endpoints_read((struct bytes){line, (size_t)(end - line)},
-                                &self->surroundings.endpoints))
-            self->phase = PHASE_WORKERS;
+    while (!found && (end = memchr(line, '\n', size - (size_t)(line - text))) != NULL) {
+        found = demo_endpoints_read((struct bytes){line, (size_t)(end - line)},
+                                    &self->surroundings.brokers[broker]);
         line = end + 1;
     }
-    if (self->phase == PHASE_BROKER)
+    return found;
+}
+
+/* When all brokers listen, the others can start. */
+static void find_brokers(struct demo *self)
+{
+    unsigned broker = 0;
+    while (broker < self->surroundings.broker_count && find_endpoints(self, broker))
+        broker++;
+    if (broker == self->surroundings.broker_count)
+        self->phase = PHASE_WORKERS;
+}
+
+/* Ask the next broker, each for itself. */
+static void open_handle(struct demo *self)
+{
+    const char *endpoint = self->surroundings.brokers[self->asked].frontend;
+    fact_destroy(&self->handle);
+    self->handle = fact_open(&(struct fact_options){.endpoints = endpoint, .instance = "demo"});
+    if (self->handle != NULL)
         return;
-    self->handle = fact_open(&(struct fact_options){
-        .endpoints = self->surroundings.endpoints.frontend, .instance = "demo"});
-    if (self->handle == NULL) {
-        fprintf(self->invocation->err, "fact: cannot connect to %s: %s\n",
-                self->surroundings.endpoints.frontend, strerror(errno));
-        stop(self, CODE_FAILED);
-    }
+    fprintf(self->invocation->err, "fact: cannot connect to %s: %s\n", endpoint, strerror(errno));
+    stop(self, CODE_FAILED);
 }
 
 static void on_answered(void *context, const struct fact_reply *reply)
 {
     struct demo *self = context;
     self->asking = false;
-    if (reply->status != STATUS_OK)
+    self->answered = reply->status == STATUS_OK;
+    if (!self->answered)
         snprintf(self->missing, sizeof self->missing, "no driver answers: %s",
                  statuses[reply->status].name);
-    if (reply->status != STATUS_OK || self->phase != PHASE_WORKERS)
-        return;
+}
+
+static void say_ready(struct demo *self)
+{
+    char frontends[DEMO_LIST_BYTES], backends[DEMO_LIST_BYTES];
+    bool good = demo_list(&self->surroundings, DEMO_FRONTEND, frontends) &&
+                demo_list(&self->surroundings, DEMO_BACKEND, backends);
+    assert(good); /* prepare() has tried the list of all */
     self->phase = PHASE_READY;
     fprintf(self->invocation->err, "database: %s\nlogs: %s/log\nmore workers: --broker %s\n",
-            self->database, self->directory, self->surroundings.endpoints.backend);
-    fprintf(self->invocation->out, "ready %s\n", self->surroundings.endpoints.frontend);
+            self->database, self->directory, backends);
+    fprintf(self->invocation->out, "ready %s\n", frontends);
     fflush(self->invocation->out);
+}
+
+/* One more broker has all it needs. */
+static void advance_ready(struct demo *self)
+{
+    self->answered = false;
+    self->asked++;
+    if (self->asked == self->surroundings.broker_count)
+        say_ready(self);
+    else
+        open_handle(self);
 }
 
 /* A question that passes driver and tool executor, and costs next to nothing. */
@@ -237,13 +272,17 @@ static void look(struct demo *self)
         return;
     self->look_at = self->now_at + LOOK_US;
     if (self->phase == PHASE_BROKER)
-        find_endpoints(self);
+        find_brokers(self);
+    else if (self->handle == NULL)
+        open_handle(self);
+    else if (self->answered)
+        advance_ready(self);
     else if (!self->asking)
         ask_directory(self);
     if (self->phase != PHASE_STOPPING && self->now_at - self->begun_at > UP_US) {
         fprintf(self->invocation->err, "fact: not ready after %lld s: %s; see %s/log\n",
                 (long long)(UP_US / US_PER_S),
-                self->phase == PHASE_BROKER ? "the broker does not listen" : self->missing,
+                self->phase == PHASE_BROKER ? "a broker does not listen" : self->missing,
                 self->directory);
         stop(self, CODE_UNREACHABLE);
     }
@@ -395,6 +434,32 @@ static enum exit_code prepare_database(struct demo *self)
     return code;
 }
 
+/* Where the brokers are to listen. */
+static bool prepare_endpoints(struct demo *self)
+{
+    const char *endpoint = self->invocation->options[CLI_ENDPOINT].text;
+    struct demo_surroundings *ours = &self->surroundings;
+    char list[DEMO_LIST_BYTES];
+    ours->broker_count = demo_plan_count(&self->plan, ROLE_BROKER);
+    bool good = demo_endpoints_from(endpoint, ours->broker_count, ours->brokers);
+    if (!good)
+        fprintf(self->invocation->err,
+                "fact: --endpoint %s: fact demo wants one tcp://HOST:PORT, with a port of 0 to "
+                "%u\n",
+                endpoint, 65536u - 3 * ours->broker_count);
+    const char *colon = strrchr(endpoint, ':');
+    if (good && ours->broker_count > 1 && strcmp(colon, ":0") == 0) {
+        good = free_ports_find(ours->brokers, ours->broker_count);
+        if (!good)
+            fprintf(self->invocation->err, "fact: --endpoint %s: %s\n", endpoint, strerror(errno));
+    }
+    if (good && !demo_list(ours, DEMO_ALL, list)) {
+        fprintf(self->invocation->err, "fact: --endpoint %s: its name is too long\n", endpoint);
+        good = false;
+    }
+    return good;
+}
+
 /* Directories and paths. */
 static enum exit_code prepare(struct demo *self)
 {
@@ -404,14 +469,8 @@ static enum exit_code prepare(struct demo *self)
         fprintf(invocation->err, "fact: %s\n", reason);
         return CODE_USAGE;
     }
-    if (!demo_endpoints_from(invocation->options[CLI_ENDPOINT].text,
-                             &self->surroundings.endpoints)) {
-        fprintf(invocation->err,
-                "fact: --endpoint %s: fact demo wants one tcp://HOST:PORT, with a port of 0 to "
-                "65533\n",
-                invocation->options[CLI_ENDPOINT].text);
+    if (!prepare_endpoints(self))
         return CODE_USAGE;
-    }
     ssize_t size = readlink("/proc/self/exe", self->programs, sizeof self->programs - 1);
     char *slash = size > 0 ? strrchr(self->programs, '/') : NULL;
     assert(slash != NULL);

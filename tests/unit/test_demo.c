@@ -34,7 +34,8 @@ END_TEST
 START_TEST(the_most_that_can_be_asked_for_fits)
 {
     ck_assert(demo_plan_init(
-        &plan, "driver=32,cache_partition=32,tool_executor=32,arcade_gateway=32", reason));
+        &plan, "broker=16,driver=32,cache_partition=32,tool_executor=32,arcade_gateway=32",
+        reason));
     ck_assert_uint_eq(plan.count, DEMO_PROCESSES_MAX);
 }
 END_TEST
@@ -43,7 +44,7 @@ static const struct {
     const char *actors, *reason;
 } bad[] = {
     {"drivers=2", "no role drivers (did you mean driver?)"},
-    {"broker=2", "no role broker"},
+    {"broker=17", "from 1 to 16"},
     {"driver", "driver=N"},
     {"driver=", "from 1 to 32"},
     {"driver=0", "from 1 to 32"},
@@ -98,7 +99,7 @@ static const struct {
 START_TEST(backend_and_events_stand_behind_the_frontend)
 {
     struct demo_endpoints found;
-    bool good = demo_endpoints_from(endpoints[_i].frontend, &found);
+    bool good = demo_endpoints_from(endpoints[_i].frontend, 1, &found);
     ck_assert(good == (endpoints[_i].backend != NULL));
     if (!good)
         return;
@@ -144,7 +145,8 @@ START_TEST(each_process_is_started_with_what_its_role_needs)
         .programs = "/opt/bin", .database = "/d/x y.sqlite", .database_name = "main"};
     struct demo_command command;
     ck_assert(demo_plan_init(&plan, "", reason));
-    ck_assert(demo_endpoints_from("tcp://127.0.0.1:700", &surroundings.endpoints));
+    surroundings.broker_count = 1;
+    ck_assert(demo_endpoints_from("tcp://127.0.0.1:700", 1, surroundings.brokers));
     for (unsigned i = 0; i < plan.count; i++) {
         enum role role = plan.processes[i].role;
         demo_command_of(&plan.processes[i], &surroundings, &command);
@@ -156,6 +158,37 @@ START_TEST(each_process_is_started_with_what_its_role_needs)
                   (role == ROLE_TOOL_EXECUTOR));
         ck_assert_ptr_null(command.arguments[command.count]);
     }
+}
+END_TEST
+
+/* Each broker is told of all, and everybody else of all backends. */
+START_TEST(brokers_know_each_other_and_are_known)
+{
+    struct demo_surroundings surroundings = {
+        .programs = "/opt/bin", .database = "/d", .database_name = "main", .broker_count = 2};
+    struct demo_command command;
+    char list[DEMO_LIST_BYTES];
+    const char *all = "tcp://127.0.0.1:700,tcp://127.0.0.1:701,tcp://127.0.0.1:702,"
+                      "tcp://127.0.0.1:703,tcp://127.0.0.1:704,tcp://127.0.0.1:705";
+    ck_assert(demo_plan_init(&plan, "broker=2", reason));
+    ck_assert_str_eq(plan.processes[1].instance, "broker-2");
+    ck_assert(demo_endpoints_from("tcp://127.0.0.1:700", 2, surroundings.brokers));
+    demo_command_of(&plan.processes[1], &surroundings, &command);
+    ck_assert(has(&command, "--backend", "tcp://127.0.0.1:704"));
+    ck_assert(has(&command, "--peer", all));
+    demo_command_of(&plan.processes[2], &surroundings, &command);
+    ck_assert(has(&command, "--broker", "tcp://127.0.0.1:701,tcp://127.0.0.1:704"));
+    ck_assert(demo_list(&surroundings, DEMO_FRONTEND, list));
+    ck_assert_str_eq(list, "tcp://127.0.0.1:700,tcp://127.0.0.1:703");
+    ck_assert(!demo_endpoints_from("tcp://127.0.0.1:65531", 2, surroundings.brokers));
+    ck_assert(demo_endpoints_from("tcp://127.0.0.1:0", 2, surroundings.brokers));
+    ck_assert_str_eq(surroundings.brokers[1].events, "tcp://127.0.0.1:0");
+    for (size_t i = 0; i < 2; i++)
+        memset(surroundings.brokers[i].frontend, 'x', sizeof surroundings.brokers[i].frontend - 1);
+    surroundings.broker_count = 16;
+    for (size_t i = 2; i < 16; i++)
+        surroundings.brokers[i] = surroundings.brokers[0];
+    ck_assert(!demo_list(&surroundings, DEMO_ALL, list));
 }
 END_TEST
 
@@ -288,6 +321,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, backend_and_events_stand_behind_the_frontend, 0,
                         sizeof endpoints / sizeof endpoints[0]);
     tcase_add_test(tcase, the_real_endpoints_are_read_from_the_brokers_log);
+    tcase_add_test(tcase, brokers_know_each_other_and_are_known);
     tcase_add_test(tcase, each_process_is_started_with_what_its_role_needs);
     tcase_add_test(tcase, it_is_complete_when_all_workers_are_up_and_all_partitions_in_the_view);
     tcase_add_test(tcase, a_child_dies_with_its_parent);

@@ -111,6 +111,71 @@ START_TEST(an_epoch_that_somebody_has_seen_is_passed)
 }
 END_TEST
 
+/* The view of another broker, of these endpoints; uuids count from 1. */
+static struct bytes told(uint64_t epoch, const char *const *endpoints, uint32_t count)
+{
+    static char body[4096];
+    struct view *other = view_new(epoch / VIEW_EPOCH_STEP, epoch % VIEW_EPOCH_STEP, HOLD);
+    for (uint32_t i = 0; i < count; i++) {
+        struct msg_member member = {.uuid = {uuid_of(i + 1), SESSION_ID_BYTES},
+                                    .weight = 100,
+                                    .endpoint = bytes_of(endpoints[i])};
+        ck_assert_int_eq(view_put(other, &member, NOW), STATUS_OK);
+    }
+    ck_assert(view_issue(other, NOW));
+    struct bytes bytes = view_body(other);
+    memcpy(body, bytes.data, bytes.size);
+    view_destroy(&other);
+    return (struct bytes){body, bytes.size};
+}
+
+START_TEST(another_brokers_view_counts_if_its_epoch_is_higher)
+{
+    uint64_t epoch = (COUNTER + 5) * VIEW_EPOCH_STEP + 1;
+    ck_assert_int_eq(put(1, "a", NOW), STATUS_OK);
+    ck_assert(view_issue(view, NOW));
+    ck_assert(view_adopt(view, told(epoch, (const char *[]){"a"}, 1), NOW));
+    check(epoch, (const char *[]){"a"}, 1);
+    ck_assert_int_eq(view_due_at(view), INT64_MAX); /* it is what is known here */
+    ck_assert(!view_adopt(view, told(epoch, (const char *[]){"a"}, 1), NOW));
+    ck_assert(!view_adopt(view, told(epoch - 1, (const char *[]){"a"}, 1), NOW));
+    ck_assert(!view_adopt(view, (struct bytes){"\x80", 1}, NOW));
+    ck_assert_int_eq(put(2, "b", NOW), STATUS_OK);
+    ck_assert(view_issue(view, NOW + HOLD));
+    check((COUNTER + 6) * VIEW_EPOCH_STEP, (const char *[]){"a", "b"}, 2);
+}
+END_TEST
+
+/* What is told here only if the other broker does not tell it first. */
+START_TEST(what_another_brokers_view_lacks_stays_due_until_it_has_it)
+{
+    uint64_t epoch = (COUNTER + 5) * VIEW_EPOCH_STEP + 1;
+    const char *const both[] = {"a", "b"};
+    ck_assert_int_eq(put(2, "b", NOW), STATUS_OK);
+    ck_assert_int_eq(put(1, "a", NOW), STATUS_OK);
+    ck_assert(view_adopt(view, told(epoch, both, 1), NOW));
+    ck_assert_int_eq(view_due_at(view), NOW);
+    ck_assert(view_adopt(view, told(epoch + VIEW_EPOCH_STEP, both, 2), NOW));
+    ck_assert_int_eq(view_due_at(view), INT64_MAX); /* the order does not matter */
+    view_drop(view, uuid_of(2), NOW);
+    ck_assert_int_eq(view_due_at(view), NOW + HOLD);
+    ck_assert_int_eq(put(2, "b", NOW), STATUS_OK); /* and is back: nothing is left to tell */
+    ck_assert(!view_issue(view, NOW + HOLD));
+    check(epoch + VIEW_EPOCH_STEP, both, 2);
+    view_seen(view, epoch + 9 * VIEW_EPOCH_STEP, NOW); /* but somebody follows a later one */
+    ck_assert(view_issue(view, NOW + HOLD));
+}
+END_TEST
+
+START_TEST(the_first_view_may_be_held_back)
+{
+    view_hold(view, NOW);
+    ck_assert_int_eq(put(1, "a", NOW + 1), STATUS_OK);
+    ck_assert(!view_issue(view, NOW + HOLD - 1));
+    ck_assert(view_issue(view, NOW + HOLD));
+}
+END_TEST
+
 START_TEST(members_are_bounded_and_can_always_be_told)
 {
     char endpoint[ENDPOINT_BYTES_MAX];
@@ -137,6 +202,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_does_not_change_tells_nothing);
     tcase_add_test(tcase, a_view_without_members_is_one);
     tcase_add_test(tcase, an_epoch_that_somebody_has_seen_is_passed);
+    tcase_add_test(tcase, another_brokers_view_counts_if_its_epoch_is_higher);
+    tcase_add_test(tcase, what_another_brokers_view_lacks_stays_due_until_it_has_it);
+    tcase_add_test(tcase, the_first_view_may_be_held_back);
     tcase_add_loop_test(tcase, members_are_bounded_and_can_always_be_told, 0, 2);
 }
 
