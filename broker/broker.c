@@ -82,6 +82,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->ticked_at = now_at;
     self->grace_at = now_at;
     self->queries_left = QUERIES_PER_TURN_MAX;
+    self->chance = config->generation;
     self->relays.generation = (uint32_t)config->generation;
     self->sessions = sessions_new(config->sessions_max);
     self->slots = slots_new(config->slots_max, config->sessions_max, WORKERS_MAX,

@@ -122,22 +122,42 @@ static struct verdict meter(struct broker *self, struct admission *admission)
                             .details = write_details(self, refusal.rule)};
 }
 
+/* A retry comes out of its tenant's share. What a client resends since its broker died is none, nor
+ * is what a driver asks: it never asks twice. */
+static struct verdict ration(struct broker *self, struct admission *admission)
+{
+    const struct policy *policy = &self->config.policy;
+    const struct header *header = admission->header;
+    const struct peer *peer = admission->peer;
+    bool resent = peer->resumed_at != 0 && self->now_at - peer->resumed_at < RESEND_MS * US_PER_MS;
+    bool retries = header->attempt > 0 && !resent && peer->role != ROLE_DRIVER;
+    admission->tenant = tenants_find(&self->tenants, header->tenant);
+    if (!retries) {
+        tenant_came(admission->tenant, self->now_at);
+        return (struct verdict){.status = STATUS_OK};
+    }
+    bool goes =
+        tenant_retries(admission->tenant, policy->retry_percent, policy->retry_floor, self->now_at);
+    self->retries[goes ? RETRY_ADMITTED : RETRY_REFUSED][header->class]++;
+    return (struct verdict){.status = goes ? STATUS_OK : STATUS_RETRY_BUDGET};
+}
+
 /* The class that it goes as: of the highest a tenant has a share. */
 static struct verdict rank(struct broker *self, struct admission *admission)
 {
     const struct header *header = admission->header;
-    admission->tenant = tenants_find(&self->tenants, header->tenant);
     admission->place->class = tenant_class(admission->tenant, header->class, self->now_at);
     return (struct verdict){.status = STATUS_OK};
 }
 
-static struct verdict (*const questions[])(struct broker *self,
-                                           struct admission *admission) = {look, meter, rank};
+static struct verdict (*const questions[])(struct broker *self, struct admission *admission) = {
+    look, meter, broker_ask_breaker, ration, rank};
 
 /* It gets no place after all: as if it had not come. */
-static void give_back(struct broker *self, const struct admission *admission)
+static void give_back(struct broker *self, struct admission *admission)
 {
     limits_refund(self->limits, &admission->bill, admission->header->class, self->now_at);
+    broker_drop_watch(self, admission);
 }
 
 struct verdict broker_admit(struct broker *self, struct admission *admission)
@@ -151,12 +171,13 @@ struct verdict broker_admit(struct broker *self, struct admission *admission)
     return verdict;
 }
 
-struct verdict broker_settle(struct broker *self, const struct admission *admission,
+struct verdict broker_settle(struct broker *self, struct admission *admission,
                              struct verdict verdict)
 {
     if (verdict.status == STATUS_OK)
         tenant_admitted(admission->tenant, admission->place->class);
     else
         give_back(self, admission);
+    broker_drop_watch(self, admission); /* it shares what is watched for another */
     return verdict;
 }

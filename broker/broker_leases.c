@@ -53,6 +53,7 @@ static void lapse(struct broker *self, struct slot *slot)
     slot->wish.avoid = slot->worker;
     timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
     broker_call_off(self, slot);
+    broker_blame(self, slot);
     broker_outlive_worker(self, slot);
 }
 

@@ -1,5 +1,7 @@
 /* broker_metrics - what the broker counts and holds, as rows of metrics.def. Asked for now and
  * then; nothing of it is kept up to date in between. */
+#include <stdio.h>
+
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/rate_limit.h"
 #include "broker/broker_private.h"
@@ -99,6 +101,43 @@ static void measure_limits(const struct broker *self, struct metrics *metrics)
                 (double)limits_unmarked(self->limits));
 }
 
+static void measure_breaker(const struct lane *lane, struct metrics *metrics)
+{
+    char target[METHOD_BYTES_MAX + 32];
+    const struct breaker *breaker = &lane->breaker;
+    (void)snprintf(target, sizeof target, "%s/%.*s", role_names[lane->role], (int)lane->name.size,
+                   lane->name.data);
+    for (uint32_t state = BREAKER_CLOSED; state <= BREAKER_HALF_OPEN; state++) {
+        const char *const *labels = LABELS(target, breaker_state_name((enum breaker_state)state));
+        metrics_set(metrics, METRIC_CIRCUIT_STATE, labels, breaker_seen(breaker) == state);
+        metrics_set(metrics, METRIC_CIRCUIT_TRANSITIONS_TOTAL, labels,
+                    (double)breaker->changes[state]);
+    }
+}
+
+/* Of those that have ever changed: of the others there is nothing to say. */
+static void measure_breakers(const struct broker *self, struct metrics *metrics)
+{
+    static const char *const decisions[RETRY_DECISIONS] = {
+        [RETRY_ADMITTED] = "admit", [RETRY_REFUSED] = "shed"};
+    for (uint32_t i = 0; i < LANES_MAX; i++) {
+        const struct lane *lane = methods_lane(workers_methods(self->workers), i);
+        if (lane->breaker.epoch > 0 || lane->breaker.force != BREAKER_FORCE_NONE)
+            measure_breaker(lane, metrics);
+    }
+    for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+        for (uint32_t decision = 0; decision < RETRY_DECISIONS; decision++)
+            if (self->retries[decision][class] > 0)
+                metrics_set(metrics, METRIC_ADMISSION_DECISIONS_TOTAL,
+                            LABELS("retry_share", decisions[decision], class_names[class]),
+                            (double)self->retries[decision][class]);
+        if (self->circuits_refused[class] > 0)
+            metrics_set(metrics, METRIC_ADMISSION_DECISIONS_TOTAL,
+                        LABELS("breaker", "shed", class_names[class]),
+                        (double)self->circuits_refused[class]);
+    }
+}
+
 static void measure_bounds(const struct broker *self, struct metrics *metrics)
 {
     uint32_t relays = 0, waiting = 0;
@@ -147,5 +186,6 @@ void broker_measure(const struct broker *self, struct metrics *metrics)
         if (broker_serves(role) || counts->roles[role].accepted > 0)
             measure_role(self, (enum role)role, metrics);
     measure_limits(self, metrics);
+    measure_breakers(self, metrics);
     measure_bounds(self, metrics);
 }

@@ -290,6 +290,7 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
         return;
     }
     peer->role = pair->header.role < ROLE_COUNT ? (enum role)pair->header.role : ROLE_NONE;
+    peer->resumed_at = hello.resume ? self->now_at : 0;
     peer->pid = hello.pid;
     peer->instance = name_of(hello.instance);
     peer->version = name_of(hello.version);

@@ -45,4 +45,5 @@ void broker_set_policy(struct broker *self, const struct policy *policy, int64_t
     self->now_at = now_at;
     self->config.policy = *policy;
     set_limits(self, &policy->limits);
+    broker_renew_breakers(self);
 }

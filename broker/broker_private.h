@@ -8,6 +8,7 @@
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_leases.c      what a worker holds, and says nothing about
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
+ *   broker_breakers.c    a method that keeps failing is left alone
  *   broker_policy.c      what may change while it runs
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
  *   broker_admin.c       ADMIN: what operators tell it
@@ -38,6 +39,8 @@
 #define BEAT_MS 1000     /* of topic members */
 #define FAILURE_BYTES 256u
 #define DETAILS_BYTES 256u
+#define RESEND_MS                                                                                  \
+    10000 /* so long after a greeting that resumes, what comes again counts as first */
 
 /* What one timer is about: a slot, a session, a relay, or one of these. */
 #define TIMER_SESSION SLOTS_MAX
@@ -47,6 +50,8 @@
 #define TIMER_VIEW (TIMER_BEAT + 1)
 #define TIMER_DRAIN (TIMER_VIEW + 1)
 #define TIMERS (TIMER_DRAIN + 1)
+
+enum retry_decision { RETRY_ADMITTED, RETRY_REFUSED, RETRY_DECISIONS };
 
 /* What is served through the broker for one role. */
 struct service {
@@ -83,6 +88,9 @@ struct broker {
     struct relays relays;
     struct tenants tenants;
     struct limits *limits;
+    uint64_t chance; /* of a generator; not 0 */
+    uint64_t circuits_refused[CLASS_COUNT];
+    uint64_t retries[RETRY_DECISIONS][CLASS_COUNT];
     struct service services[ROLE_COUNT];
 
     uint32_t gone_count;
@@ -146,11 +154,13 @@ struct admission {
     struct place *place;   /* role and bytes are set; admitted: lane and class, too */
     struct tenant *tenant; /* on whose account; set by then */
     struct limit_bill bill;
+    bool watched;   /* the breaker of its lane waits for its end ... */
+    uint32_t token; /* ... under this */
 };
 struct verdict broker_admit(struct broker *self, struct admission *admission);
 
 /* What became of one that was admitted: it has a place, or why not. Returns the same verdict. */
-struct verdict broker_settle(struct broker *self, const struct admission *admission,
+struct verdict broker_settle(struct broker *self, struct admission *admission,
                              struct verdict verdict);
 
 bool broker_serves(uint32_t role); /* requests of this role go through the broker */
@@ -230,6 +240,19 @@ struct worker *broker_find_instance(struct broker *self, struct bytes instance);
 void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
 void broker_goaway(struct broker *self);
 void broker_issue_view(struct broker *self);
+
+/* broker_breakers.c */
+struct verdict broker_ask_breaker(struct broker *self, struct admission *admission);
+/* It was let through, and nobody executes it for its own sake. */
+void broker_drop_watch(struct broker *self, struct admission *admission);
+/* How it ended; a second time for the same slot nothing happens. */
+void broker_judge(struct broker *self, struct slot *slot, enum status status);
+void broker_blame(struct broker *self,
+                  struct slot *slot); /* its worker did not stir for too long */
+/* FORCE_NONE: closed, and all forgotten */
+void broker_force_breaker(struct broker *self, struct lane *lane, enum breaker_force force);
+void broker_renew_breakers(struct broker *self); /* the policy has another rule */
+struct msg_breaker broker_describe_breaker(const struct broker *self, const struct lane *lane);
 
 /* broker_policy.c */
 void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool removed);

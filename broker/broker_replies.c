@@ -109,6 +109,7 @@ static void end_one(struct broker *self, struct slot *slot, const struct slot *e
     if (said.status == STATUS_CANCELLED && execution->state == SLOT_QUEUED && !execution->begun)
         header.executed = EXECUTED_NO;
     tell_times(self, slot, execution, &header);
+    broker_judge(self, slot, said.status);
     counts->by_status[said.status]++;
     (*count_of(counts, said.status))++;
     if (client != NULL)
@@ -204,6 +205,7 @@ static void forward_to_all(struct broker *self, const struct source *from, const
     }
     forward(self, from, pair, slot, true);
     count_reply(self, slot, slot, pair->header.status);
+    broker_judge(self, slot, pair->header.status);
     leave(self, slot);
 }
 

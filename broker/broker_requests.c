@@ -56,8 +56,9 @@ static bool make_room(struct broker *self, const struct place *place)
 }
 
 static struct slot *take_slot(struct broker *self, const struct source *from,
-                              const struct pair *pair, const struct place *place)
+                              const struct pair *pair, struct admission *admission)
 {
+    const struct place *place = admission->place;
     uint32_t client = sessions_index(self->sessions, from->peer);
     struct slot *slot;
     while (slots_bytes(self->slots) + place->bytes > KEPT_BYTES_MAX)
@@ -70,6 +71,9 @@ static struct slot *take_slot(struct broker *self, const struct source *from,
     slot->flags = pair->header.flags;
     slot->attempt = pair->header.attempt;
     slot->arrived_at = self->now_at;
+    slot->watched = admission->watched;
+    slot->token = admission->token;
+    admission->watched = false;
     lane_of(self, slot)->waiting++;
     self->counts.roles[place->role].in_flight++;
     broker_identify(self, slot, pair);
@@ -101,6 +105,7 @@ static enum status enqueue(struct broker *self, struct slot *slot)
 /* A request that could not be placed: as if it had never had a slot. */
 static void undo(struct broker *self, struct slot *slot)
 {
+    broker_judge(self, slot, STATUS_BUSY_FULL);
     if (slot->identity != NONE)
         identities_remove(self->identities, slot->identity);
     lane_of(self, slot)->waiting--;
@@ -135,8 +140,9 @@ static struct wish wish_of(const struct header *header)
 
 /* To a worker at once, or into the queue; or why not. */
 static struct verdict place_request(struct broker *self, const struct source *from,
-                                    const struct pair *pair, const struct place *place)
+                                    const struct pair *pair, struct admission *admission)
 {
+    const struct place *place = admission->place;
     const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
     struct service *service = &self->services[place->role];
     int64_t left_us = broker_deadline_us(&pair->header, place->role);
@@ -150,7 +156,7 @@ static struct verdict place_request(struct broker *self, const struct source *fr
         verdict.status = STATUS_INFEASIBLE;
     if (verdict.status != STATUS_OK)
         return verdict;
-    struct slot *slot = take_slot(self, from, pair, place);
+    struct slot *slot = take_slot(self, from, pair, admission);
     if (slot == NULL)
         return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
     slot->deadline_at = self->now_at + left_us;
@@ -175,7 +181,7 @@ void broker_on_request(struct broker *self, const struct source *from, const str
     bool admitted = verdict.status == STATUS_OK;
     bool repeats = broker_repeats(self, from, pair, &verdict);
     if (verdict.status == STATUS_OK && !repeats)
-        verdict = place_request(self, from, pair, &place);
+        verdict = place_request(self, from, pair, &admission);
     if (admitted)
         verdict = broker_settle(self, &admission, verdict);
     if (verdict.status != STATUS_OK)

@@ -8,6 +8,7 @@
 #define BROKER_METHODS_H
 
 #include "actors/runtime/actor.h" /* struct name */
+#include "actors/runtime/breaker.h"
 #include "broker/estimates.h"
 
 #define LANES_MAX (METHODS_KNOWN_MAX + ROLE_COUNT)
@@ -27,6 +28,7 @@ struct lane {
     uint32_t chunk_worker;    /* stay with this one ... */
     uint32_t chunk_left;      /* ... for so many more ... */
     uint32_t chunk_turn;      /* ... in this turn */
+    struct breaker breaker;   /* without a rule: not used yet */
     uint32_t waiting;         /* requests in a slot: it may not be taken away */
     uint32_t next;            /* in its chain */
 };

@@ -22,6 +22,7 @@ struct peer {
     int64_t heard_at, sent_at;
     int64_t strikes_at; /* when the first of the strikes was */
     unsigned strikes;
+    int64_t resumed_at;    /* it greeted, and was here before; 0: it was not */
     bool gone;             /* to be buried when the turn ends */
     uint32_t asked, ended; /* REQUESTs read, and answered, in all; modulo 2^32 */
     uint64_t beats;

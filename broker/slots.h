@@ -36,6 +36,8 @@ struct slot {
     uint16_t flags;
     bool started, begun;     /* begun: STARTED by a worker that was lost */
     bool passed_on;          /* since it runs: its worker was told another deadline */
+    bool watched;            /* its end is to be told to the breaker of its lane ... */
+    uint32_t token;          /* ... with this */
     uint8_t attempt, deaths; /* deaths: workers lost with it */
     uint32_t small_size;     /* 0: in message */
     union {

@@ -25,6 +25,8 @@ static void decay(struct tenant *self, int64_t now_at)
     double kept = idle_us > FORGOTTEN_US ? 0 : pow(KEPT, (double)idle_us / KEPT_US);
     self->all *= kept;
     self->highest *= kept;
+    self->firsts *= kept;
+    self->retries *= kept;
     self->ticked_at = now_at;
 }
 
@@ -39,4 +41,22 @@ void tenant_admitted(struct tenant *self, enum request_class class)
 {
     self->all++;
     self->highest += class == CLASS_CRITICAL_PLUS;
+}
+
+void tenant_came(struct tenant *self, int64_t now_at)
+{
+    decay(self, now_at);
+    self->firsts++;
+}
+
+bool tenant_retries(struct tenant *self, uint32_t percent, uint32_t floor, int64_t now_at)
+{
+    decay(self, now_at);
+    double most = self->firsts * percent / 100;
+    if (most < floor)
+        most = floor;
+    if (self->retries + 1 > most)
+        return false;
+    self->retries++;
+    return true;
 }
