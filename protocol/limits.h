@@ -64,12 +64,15 @@
 #define CALLS_WAITING_BYTES_MAX 16777216u /* of those that wait for a connection or for credit */
 
 /* Everybody's loop. */
-#define ASKS_MAX 4096u          /* questions of one process without an answer */
-#define PEERS_MAX 1024u         /* that one process lets in (cache_partition) */
-#define REQUESTS_HELD_MAX 8192u /* requests that one process has taken and not answered */
-#define LINK_BURST_MAX 64u      /* messages one turn takes in from one link */
-#define INVALIDATIONS_MAX 256u  /* batches of tags that wait until every broker has them */
-#define JOBS_MAX 1024u          /* that wait for a thread, or run */
+#define ASKS_MAX 4096u               /* questions of one process without an answer */
+#define PEERS_MAX 1024u              /* that one process lets in (cache_partition) */
+#define REQUESTS_HELD_MAX 8192u      /* requests that one process has taken and not answered */
+#define ANSWERED_MAX 65536u          /* answers remembered by their idempotency keys ... */
+#define ANSWERED_BYTES_MAX 67108864u /* ... and their bodies ... */
+#define ANSWERED_MS 300000           /* ... and for so long */
+#define LINK_BURST_MAX 64u           /* messages one turn takes in from one link */
+#define INVALIDATIONS_MAX 256u       /* batches of tags that wait until every broker has them */
+#define JOBS_MAX 1024u               /* that wait for a thread, or run */
 #define JOB_THREADS_MAX 64u
 
 /* The cache. */
@@ -170,6 +173,8 @@ _Static_assert(RESULT_BYTES_MAX + 32768u <= VALUE_BYTES_MAX, "an answer with its
 _Static_assert(ARGUMENTS_MAX + (ARGUMENT_NESTING_MAX - 1) * ARGUMENT_PROPERTIES_MAX <=
                    CANONICAL_PAIRS_MAX,
                "what may be sent is put in order");
+_Static_assert(REQUESTS_HELD_MAX < ANSWERED_MAX, "what runs leaves room for what is answered");
+_Static_assert(DEADLINE_MS_MAX <= ANSWERED_MS, "who may still ask again is known again");
 _Static_assert(DEFINITION_NESTING_MAX <= BODY_NESTING_MAX, "a definition fits a body");
 _Static_assert(TOOLS_MAX <= METHODS_MAX && TOOLS_MAX * 192u + 4096u <= CONTROL_BYTES_MAX,
                "READY names every tool of an executor");

@@ -1,7 +1,4 @@
-/* acting - see process_private.h: what the actor may do, and what it is asked.
- *
- * Every request is held from the moment it is taken until it is answered: so it is answered once,
- * and one that is not held any more is dropped in silence. */
+/* acting - see process_private.h: what the actor may do, and questions to the process. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -32,110 +29,6 @@ static uint64_t on_random(struct context *context)
 
 /* Answers. */
 
-static const char *outcome_of(enum status status)
-{
-    if (status == STATUS_OK)
-        return "ok";
-    if (status == STATUS_APP_ERROR)
-        return "app_error";
-    if (status == STATUS_CANCELLED)
-        return "cancelled";
-    if (status == STATUS_DEADLINE_QUEUED || status == STATUS_DEADLINE_RUNNING)
-        return "expired";
-    return statuses[status].executed == EXECUTED_NO ? "refused" : "failed";
-}
-
-/* A label from a closed set: a method of the rows, or one that was served. */
-static void method_label(const struct process *self, const struct held_request *request,
-                         enum status status, char *out, size_t size)
-{
-    struct bytes method = name_bytes(&request->method);
-    bool is_known = message_find(self->spec->role, method) != MSG_NONE ||
-                    (self->spec->any_method != NULL && status == STATUS_OK);
-    (void)snprintf(out, size, "%.*s", is_known ? (int)method.size : 5,
-                   is_known ? method.data : "other");
-}
-
-static void learn_series(struct process *self, const struct held_request *request,
-                         enum status status, struct reply_count *ret)
-{
-    struct metrics *metrics = self->context.metrics;
-    const char *role = self->spec->name;
-    ret->method = request->method;
-    ret->status = status;
-    method_label(self, request, status, ret->label, sizeof ret->label);
-    ret->replies =
-        metrics_series(metrics, METRIC_REPLIES_TOTAL, LABELS(role, statuses[status].name));
-    ret->requests = metrics_series(metrics, METRIC_REQUESTS_TOTAL,
-                                   LABELS(role, ret->label, outcome_of(status)));
-    ret->duration =
-        metrics_series(metrics, METRIC_REQUEST_DURATION_SECONDS, LABELS(role, ret->label));
-}
-
-static void count_reply(struct process *self, const struct held_request *request,
-                        enum status status)
-{
-    bool found;
-    int64_t taken_us = self->context.now_at - request->arrived_at;
-    struct reply_count *count =
-        reply_counts_place(&self->reply_counts, &request->method, status, &found);
-    if (!found)
-        learn_series(self, request, status, count);
-    series_add(count->replies, 1);
-    series_add(count->requests, 1);
-    series_observe(count->duration, (double)taken_us / (double)US_PER_S);
-    log_event(EVENT_REPLY, log_text("method", count->label),
-              log_text("status", statuses[status].name), log_i64("us", taken_us));
-}
-
-/* Send it where it came from; TOO_LARGE: it was not. */
-static enum status send_reply(struct process *self, const struct held_request *request,
-                              const struct header *header, struct bytes body)
-{
-    if ((uint32_t)request->link == LINK_DOORWAY)
-        return server_reply(self->server, request->peer, header, body, true);
-    return session_reply(uplinks_back(self, request->link), (uint32_t)(request->link >> 32), header,
-                         body, true);
-}
-
-static enum executed executed_of(const struct answer *answer)
-{
-    enum executed fixed = statuses[answer->status].executed;
-    return fixed == EXECUTED_MAYBE ? answer->executed : fixed;
-}
-
-static uint32_t clamp_us(int64_t us)
-{
-    return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
-static void finish(struct process *self, const struct held_request *request,
-                   const struct answer *answer)
-{
-    char room[CONTROL_BYTES_MAX];
-    struct header header = {.command = COMMAND_REPLY,
-                            .id = request->id,
-                            .flags = answer->flags,
-                            .status = answer->status,
-                            .executed = executed_of(answer),
-                            .admit_level = CLASS_SHEDDABLE,
-                            .retry_after_ms = answer->retry_after_ms,
-                            .queue_us = answer->queue_us,
-                            .service_us = clamp_us(self->context.now_at - request->arrived_at),
-                            .instance = bytes_of(self->instance)};
-    if (send_reply(self, request, &header, answer->body) != STATUS_OK) {
-        log_event(EVENT_INTERNAL, log_bytes("method", name_bytes(&request->method)),
-                  log_text("message", "an answer above the bound of a body"),
-                  log_u64("bytes", answer->body.size));
-        header.status = STATUS_INTERNAL;
-        header.executed = EXECUTED_YES;
-        enum status sent =
-            send_reply(self, request, &header, message_encode_failure(STATUS_INTERNAL, room));
-        assert(sent == STATUS_OK);
-    }
-    count_reply(self, request, header.status);
-}
-
 static void on_reply(struct context *context, const struct request *request,
                      const struct answer *answer)
 {
@@ -143,7 +36,7 @@ static void on_reply(struct context *context, const struct request *request,
     struct held_request held;
     assert(answer->status < STATUS_COUNT);
     if (held_remove(self->held, request->link, request->peer, request->id, &held))
-        finish(self, &held, answer);
+        answering_finish(self, &held, answer);
 }
 
 /* The extension that numbers a part; out: 16 bytes. */
@@ -320,60 +213,6 @@ void acting_partial(struct process *self, uint64_t tag, struct bytes body)
         self->spec->on_partial(self->actor.state, &self->context, tag, body);
 }
 
-/* Requests. */
-
-void acting_take_request(struct process *self, uint64_t link, uint64_t peer,
-                         const struct pair *pair)
-{
-    const struct header *header = &pair->header;
-    struct held_request held = {.link = link,
-                                .peer = peer,
-                                .id = header->id,
-                                .arrived_at = self->context.now_at,
-                                .method = name_of(header->method),
-                                .idempotent = (header->flags & FLAG_IDEMPOTENT) != 0,
-                                .streams = (header->flags & FLAG_STREAM) != 0};
-    enum status status = held_add(self->held, &held);
-    if (header->id == 0 || status == STATUS_DUPLICATE_RUNNING) {
-        struct held_request nobody;
-        if (header->id == 0 && status == STATUS_OK)
-            (void)held_remove(self->held, link, peer, 0, &nobody);
-        return; /* there is nobody to answer, or an answer to the first is on its way */
-    }
-    log_event(EVENT_REQUEST, log_bytes("method", header->method), log_u64("id", header->id));
-    if (status == STATUS_OK)
-        actor_deliver(&self->actor, &self->context, link, peer, pair);
-    else
-        finish(self, &held, &(struct answer){.status = status, .retry_after_ms = 1});
-}
-
-/* One that is out of the table, and not wanted any more. */
-static void tell_cancelled(struct process *self, const struct held_request *held)
-{
-    struct request request = {.link = held->link, .peer = held->peer, .id = held->id};
-    if (self->spec->on_cancel != NULL)
-        self->spec->on_cancel(self->actor.state, &self->context, &request);
-}
-
-/* It is answered at once, since that answer grants the next request. */
-void acting_take_cancel(struct process *self, uint64_t link, uint64_t peer, uint64_t id)
-{
-    struct held_request held;
-    if (!held_remove(self->held, link, peer, id, &held))
-        return;
-    finish(self, &held, &(struct answer){.status = STATUS_CANCELLED, .executed = EXECUTED_MAYBE});
-    tell_cancelled(self, &held);
-}
-
-void acting_drop_link(struct process *self, uint64_t link, uint64_t peer)
-{
-    struct held_request held;
-    while (held_remove_any(self->held, link, peer, &held)) {
-        count_reply(self, &held, STATUS_CANCELLED);
-        tell_cancelled(self, &held);
-    }
-}
-
 /* Questions to the process. */
 
 static void sample_bounds(struct process *self)
@@ -388,6 +227,12 @@ static void sample_bounds(struct process *self)
     metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("requests_held"),
                 held_count(self->held) / (double)REQUESTS_HELD_MAX);
     metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("asks"), (double)asks / ASKS_MAX);
+    metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("answered"),
+                answered_count(self->answered) / (double)ANSWERED_MAX);
+    metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("answered_bytes"),
+                (double)answered_bytes(self->answered) / ANSWERED_BYTES_MAX);
+    metrics_set(metrics, METRIC_ANSWERED_AGAIN_TOTAL, LABELS(self->spec->name),
+                (double)self->answered_again);
     if (self->jobs != NULL)
         metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS("jobs"),
                     (double)jobs_out(self->jobs) / JOBS_MAX);

@@ -10,12 +10,12 @@
 
 static void on_request(void *context, uint64_t peer, const struct pair *pair)
 {
-    acting_take_request(context, LINK_DOORWAY, peer, pair);
+    answering_take_request(context, LINK_DOORWAY, peer, pair);
 }
 
 static void on_cancel(void *context, uint64_t peer, uint64_t id)
 {
-    acting_take_cancel(context, LINK_DOORWAY, peer, id);
+    answering_take_cancel(context, LINK_DOORWAY, peer, id);
 }
 
 static void on_query(void *context, uint64_t peer, const struct pair *pair)
@@ -30,7 +30,7 @@ static void on_query(void *context, uint64_t peer, const struct pair *pair)
 
 static void on_gone(void *context, uint64_t peer)
 {
-    acting_drop_link(context, LINK_DOORWAY, peer);
+    answering_drop_link(context, LINK_DOORWAY, peer);
 }
 
 static enum status send_message(void *context, uint64_t peer, struct bytes bytes)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct entry {
     struct held_request request;
@@ -11,7 +12,7 @@ struct entry {
 };
 
 struct held {
-    uint32_t max, count, first_free;
+    uint32_t max, count, waiting, first_free;
     uint32_t mask;
     uint32_t *chains;
     struct entry *entries; /* from 1 */
@@ -88,6 +89,7 @@ enum status held_add(struct held *self, const struct held_request *request)
     *entry = (struct entry){.request = *request, .used = true};
     *at = index;
     self->count++;
+    self->waiting += request->waits;
     return STATUS_OK;
 }
 
@@ -100,6 +102,7 @@ bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
         return false;
     struct entry *entry = &self->entries[index];
     *ret = entry->request;
+    self->waiting -= ret->waits;
     *at = entry->next;
     *entry = (struct entry){.next = self->first_free};
     self->first_free = index;
@@ -133,6 +136,19 @@ bool held_remove_any(struct held *self, uint64_t link, uint64_t peer, struct hel
         const struct held_request *request = &self->entries[i].request;
         if (self->entries[i].used && request->link == link && request->peer == peer)
             return held_remove(self, link, peer, request->id, ret);
+    }
+    return false;
+}
+
+bool held_remove_waiting(struct held *self, const char *name, struct held_request *ret)
+{
+    if (self->waiting == 0)
+        return false;
+    for (uint32_t i = 1; i <= self->max; i++) {
+        const struct held_request *request = &self->entries[i].request;
+        if (self->entries[i].used && request->waits &&
+            memcmp(request->name, name, ANSWERED_NAME_BYTES) == 0)
+            return held_remove(self, request->link, request->peer, request->id, ret);
     }
     return false;
 }

@@ -5,7 +5,7 @@
 #ifndef ACTORS_RUNTIME_HELD_H
 #define ACTORS_RUNTIME_HELD_H
 
-#include "actors/runtime/actor.h"
+#include "actors/runtime/answered.h"
 
 struct held;
 
@@ -14,6 +14,9 @@ struct held_request {
     int64_t arrived_at;
     struct name method;
     bool idempotent, streams;
+    bool keyed; /* it has an idempotency key */
+    bool waits; /* for the answer of the same request, which runs here */
+    char name[ANSWERED_NAME_BYTES];
     uint32_t partials; /* sent so far */
 };
 
@@ -42,6 +45,9 @@ const struct held_request *held_next(const struct held *self, uint64_t link, uin
 /* Take out any that came over this link from this peer; false: there is none. Walks the table: for
  * the end of a connection. */
 bool held_remove_any(struct held *self, uint64_t link, uint64_t peer, struct held_request *ret);
+
+/* Take out any that waits for the answer of this name; false: none does. Walks the table. */
+bool held_remove_waiting(struct held *self, const char *name, struct held_request *ret);
 
 uint32_t held_count(const struct held *self);
 

@@ -81,6 +81,7 @@ static struct process *process_new(const struct actor_spec *spec)
     self->room = malloc(PAIR_BODY_BYTES_MAX);
     assert(self->room != NULL);
     fill_random(&self->random_state, sizeof self->random_state);
+    self->answered = answered_new(ANSWERED_MAX, ANSWERED_BYTES_MAX, self->random_state);
     fill_random(self->context.session, SESSION_ID_BYTES);
     fill_random(self->front_session, SESSION_ID_BYTES);
     acting_init(self);
@@ -189,6 +190,7 @@ static void process_destroy(struct process **self_p)
     if (self->signal_fd >= 0)
         (void)close(self->signal_fd);
     held_destroy(&self->held);
+    answered_destroy(&self->answered);
     metrics_destroy(&self->context.metrics);
     settings_destroy(&self->settings);
     free(self->room);

@@ -1,7 +1,8 @@
 /* process_private - one process of the runtime, in parts.
  *
  *   process.c     start, loop, signals, drain, stop
- *   acting.c      what the actor is given (struct context), and what it is asked
+ *   acting.c      what the actor is given (struct context), and questions to the process
+ *   answering.c   what the process is asked, and how each request ends
  *   uplinks.c     the brokers: backend and frontend of each; invalidations
  *   touches.c     words to them on what is held for long
  *   news.c        the brokers' events
@@ -70,6 +71,8 @@ struct process {
     struct settings *settings;
     struct jobs *jobs; /* NULL: a role without */
     struct held *held;
+    struct answered *answered;
+    uint64_t answered_again; /* from memory */
     struct reply_counts reply_counts;
     void *zmq;
     int signal_fd;
@@ -114,15 +117,20 @@ struct process {
 int64_t process_clock_us(void);
 void process_drain(struct process *self, int64_t until_at);
 
-/* acting.c */
-void acting_init(struct process *self);
-void acting_take_request(struct process *self, uint64_t link, uint64_t peer,
-                         const struct pair *pair);
-void acting_take_cancel(struct process *self, uint64_t link, uint64_t peer, uint64_t id);
+/* answering.c */
+void answering_take_request(struct process *self, uint64_t link, uint64_t peer,
+                            const struct pair *pair);
+void answering_take_cancel(struct process *self, uint64_t link, uint64_t peer, uint64_t id);
+
+/* The end of a request that is out of the table. */
+void answering_finish(struct process *self, const struct held_request *request,
+                      const struct answer *answer);
 
 /* What came over this connection is not wanted any more. */
-void acting_drop_link(struct process *self, uint64_t link, uint64_t peer);
+void answering_drop_link(struct process *self, uint64_t link, uint64_t peer);
 
+/* acting.c */
+void acting_init(struct process *self);
 /* Answer a QUERY to this process.
  *
  * ret_header  a REPLY, complete but for credit; ret_body borrows self->room */

@@ -50,9 +50,9 @@ static void on_back_pair(void *context, const struct pair *pair)
     struct uplink *self = context;
     enum command command = pair->header.command;
     if (command == COMMAND_REQUEST)
-        acting_take_request(self->process, uplink_link(self), 0, pair);
+        answering_take_request(self->process, uplink_link(self), 0, pair);
     else if (command == COMMAND_CANCEL)
-        acting_take_cancel(self->process, uplink_link(self), 0, pair->header.id);
+        answering_take_cancel(self->process, uplink_link(self), 0, pair->header.id);
     else if (command == COMMAND_QUERY)
         take_query(self, pair);
     else if (command == COMMAND_DRAIN)
@@ -225,7 +225,7 @@ static void on_back_down(void *context, const char *reason)
     log_event(EVENT_BROKER_LOST, log_text("endpoint", link_endpoint(self->back)),
               log_text("reason", reason));
     self->telling = false;
-    acting_drop_link(self->process, uplink_link(self), 0);
+    answering_drop_link(self->process, uplink_link(self), 0);
 }
 
 static void on_back_refused(void *context, enum status status, struct bytes reason)
@@ -233,7 +233,7 @@ static void on_back_refused(void *context, enum status status, struct bytes reas
     struct uplink *self = context;
     on_refused(self, status, reason);
     self->telling = false;
-    acting_drop_link(self->process, uplink_link(self), 0);
+    answering_drop_link(self->process, uplink_link(self), 0);
 }
 
 static void copy_endpoint(struct bytes from, char *to)
