@@ -13,6 +13,11 @@
 
 static outbox_carry carry;
 
+const char *const shed_names[SHED_COUNT] = {
+    [SHED_FULL] = "full",   [SHED_FOR_CLASS] = "class", [SHED_FOR_TENANT] = "tenant",
+    [SHED_DELAY] = "delay", [SHED_MEMORY] = "memory",   [SHED_INFEASIBLE] = "infeasible",
+};
+
 struct broker_config broker_config_default(void)
 {
     return (struct broker_config){.heartbeat_ms = 1000,
@@ -22,6 +27,7 @@ struct broker_config broker_config_default(void)
                                   .client_credit = 4096,
                                   .queue_max = QUEUE_DEPTH_MAX,
                                   .queue_bytes_max = QUEUE_BYTES_MAX,
+                                  .kept_bytes_max = KEPT_BYTES_MAX,
                                   .slots_max = SLOTS_MAX,
                                   .sessions_max = SESSIONS_MAX,
                                   .events_max = EVENTS_RING,
@@ -70,6 +76,8 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     assert(outside->publish != NULL);
     assert(config->generation != 0);
     assert(config->heartbeat_ms > 0);
+    assert(config->kept_bytes_max > 0);
+    assert(config->kept_bytes_max <= KEPT_BYTES_MAX);
     assert(config->slots_max <= SLOTS_MAX);
     assert(config->sessions_max <= SESSIONS_MAX);
     assert(config->client_credit <= CLIENT_CREDIT_MAX);
@@ -83,6 +91,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->grace_at = now_at;
     self->queries_left = QUERIES_PER_TURN_MAX;
     self->chance = config->generation;
+    tenants_init(&self->tenants, config->generation);
     self->relays.generation = (uint32_t)config->generation;
     self->sessions = sessions_new(config->sessions_max);
     self->slots = slots_new(config->slots_max, config->sessions_max, WORKERS_MAX,
@@ -435,6 +444,9 @@ struct broker_levels broker_levels(const struct broker *self)
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
         levels.queued[role] = queues_depth(self->queues, (enum role)role);
         levels.queued_bytes[role] = queues_bytes(self->queues, (enum role)role);
+        for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+            levels.waiting[role][class] =
+                queues_backlog(self->queues, (enum role)role, (enum request_class) class);
         levels.workers += workers_up(self->workers, (enum role)role);
     }
     return levels;

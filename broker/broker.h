@@ -52,6 +52,7 @@ struct broker_config {
     uint32_t client_credit;   /* requests that one client may have without an answer */
     uint32_t queue_max;       /* that may wait, for each role ... */
     uint64_t queue_bytes_max; /* ... and their bytes */
+    uint64_t kept_bytes_max;  /* of all requests in flight; from 80 % on classes are refused */
     uint32_t slots_max, sessions_max;
     uint32_t events_max, events_bytes_max; /* that can be asked for again */
     struct policy policy;                  /* to begin with */
@@ -59,6 +60,18 @@ struct broker_config {
 
 /* As options.def has it, and limits.h; the rest empty. */
 struct broker_config broker_config_default(void);
+
+/* Why a request was not served though it could have been: for want of room or time. */
+enum shed {
+    SHED_FULL,       /* the queue is full of what is as important */
+    SHED_FOR_CLASS,  /* it made room for one of a higher class */
+    SHED_FOR_TENANT, /* ... for one of a tenant that had less waiting */
+    SHED_DELAY,      /* it had waited too long, as had all of its tenant's */
+    SHED_MEMORY,     /* memory is kept for more important ones */
+    SHED_INFEASIBLE, /* it could not have been in time */
+    SHED_COUNT
+};
+extern const char *const shed_names[SHED_COUNT];
 
 /* accepted = replied + refused + expired + cancelled + lost + in_flight, at every moment. */
 struct role_counts {
@@ -68,10 +81,12 @@ struct role_counts {
     uint64_t in_flight;
     uint64_t by_status[STATUS_COUNT]; /* all answers; those cancelled with their client too */
     uint64_t by_class[CLASS_COUNT];   /* dispatched */
-    uint64_t attached;                /* shared the execution of the same request */
-    uint64_t redelivered;             /* had been given to a worker, and waited again */
-    uint64_t stale;  /* replies, and words on requests, that came too late for them */
-    uint64_t lapsed; /* leases: taken from a worker that lived and was silent about them */
+    uint64_t sheds[CLASS_COUNT][SHED_COUNT];
+    uint64_t probes;   /* sent although they could not be in time, for what is believed to fade */
+    uint64_t attached; /* shared the execution of the same request */
+    uint64_t redelivered; /* had been given to a worker, and waited again */
+    uint64_t stale;       /* replies, and words on requests, that came too late for them */
+    uint64_t lapsed;      /* leases: taken from a worker that lived and was silent about them */
     uint64_t queue_us, service_us; /* sums */
     uint64_t wasted_us;            /* work of workers that nobody waited for */
 };
@@ -128,6 +143,7 @@ void broker_measure(const struct broker *self, struct metrics *metrics);
 struct broker_levels {
     uint32_t sessions, slots, workers;
     uint64_t bytes, queued[ROLE_COUNT], queued_bytes[ROLE_COUNT];
+    uint32_t waiting[ROLE_COUNT][CLASS_COUNT];
 };
 struct broker_levels broker_levels(const struct broker *self);
 

@@ -26,22 +26,50 @@ bool broker_serves(uint32_t role)
     return role < ROLE_COUNT && role != ROLE_NONE && role != ROLE_BROKER && role != ROLE_CLIENT;
 }
 
-uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class)
+/* What one more at this place would wait. */
+static int64_t wait_us(const struct broker *self, const struct place *place)
 {
-    uint32_t backlog[CLASS_COUNT];
-    for (uint32_t other = 0; other < CLASS_COUNT; other++)
-        backlog[other] = queues_backlog(self->queues, role, (enum request_class)other);
-    int64_t wait_us = estimates_wait_us(&self->services[role].estimates, backlog, class,
-                                        workers_capacity(self->workers, role));
-    if (wait_us > DEADLINE_MS_MAX * US_PER_MS)
-        return DEADLINE_MS_MAX;
-    return (uint32_t)(wait_us / US_PER_MS) + 1;
+    struct crowd crowd = {.ahead = queues_ahead(self->queues, place)};
+    for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+        crowd.backlog[class] =
+            queues_backlog(self->queues, place->role, (enum request_class) class);
+    return estimates_wait_us(&self->services[place->role].estimates, &crowd, place->class,
+                             workers_capacity(self->workers, place->role));
 }
 
-struct verdict broker_busy(const struct broker *self, enum status status, enum role role,
-                           enum request_class class)
+uint32_t broker_wait_ms(const struct broker *self, const struct place *place)
 {
-    return (struct verdict){.status = status, .retry_after_ms = broker_wait_ms(self, role, class)};
+    int64_t wait = wait_us(self, place);
+    if (wait > DEADLINE_MS_MAX * US_PER_MS)
+        return DEADLINE_MS_MAX;
+    return (uint32_t)(wait / US_PER_MS) + 1;
+}
+
+struct verdict broker_busy(const struct broker *self, enum status status, const struct place *place)
+{
+    return (struct verdict){.status = status, .retry_after_ms = broker_wait_ms(self, place)};
+}
+
+/* The least important class for which there is memory: with so many percent of it taken, some is
+ * left for what matters more. source: docs/load.md, 3; after Envoy's overload manager */
+static enum request_class memory_level(const struct broker *self)
+{
+    static const struct {
+        uint32_t percent;
+        enum request_class level;
+    } levels[] = {{95, CLASS_CRITICAL_PLUS}, {90, CLASS_CRITICAL}, {80, CLASS_SHEDDABLE_PLUS}};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (slots_bytes(self->slots) * 100 >= self->config.kept_bytes_max * levels[i].percent)
+            return levels[i].level;
+    return CLASS_SHEDDABLE;
+}
+
+enum request_class broker_admit_level(const struct broker *self, enum role role)
+{
+    enum request_class memory = memory_level(self), queue = CLASS_SHEDDABLE;
+    if (broker_serves(role))
+        queue = queues_admit_level(self->queues, role);
+    return memory < queue ? memory : queue;
 }
 
 /* Can it be served at all, and in which lane? */
@@ -69,17 +97,17 @@ static struct verdict look(struct broker *self, struct admission *admission)
     if (crew_is_empty(&crew)) /* it was served, and may be again */
         return (struct verdict){.status = STATUS_NO_WORKER, .retry_after_ms = RETRY_MS};
     if (peer->asked - peer->ended > self->config.client_credit)
-        return broker_busy(self, STATUS_BUSY_FULL, role, header->class);
+        return broker_busy(self, STATUS_BUSY_FULL, admission->place);
     admission->place->lane = lane;
     return (struct verdict){.status = STATUS_OK};
 }
 
-struct verdict broker_foresee(const struct broker *self, const struct lane *lane,
-                              enum request_class class, int64_t left_us)
+struct verdict broker_foresee(struct broker *self, const struct place *place, int64_t left_us)
 {
-    const struct estimates *estimates = &self->services[lane->role].estimates;
-    int64_t need_us = estimates_need_us(estimates, &lane->time, class);
-    uint32_t wait_ms = broker_wait_ms(self, lane->role, class);
+    const struct estimates *estimates = &self->services[place->role].estimates;
+    const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
+    int64_t need_us = estimates_need_us(estimates, &lane->time, place->class);
+    uint32_t wait_ms = broker_wait_ms(self, place);
     if (need_us > left_us)
         return (struct verdict){.status = STATUS_INFEASIBLE};
     if ((int64_t)(wait_ms - 1) * US_PER_MS + need_us > left_us)
@@ -131,7 +159,7 @@ static struct verdict ration(struct broker *self, struct admission *admission)
     const struct peer *peer = admission->peer;
     bool resent = peer->resumed_at != 0 && self->now_at - peer->resumed_at < RESEND_MS * US_PER_MS;
     bool retries = header->attempt > 0 && !resent && peer->role != ROLE_DRIVER;
-    admission->tenant = tenants_find(&self->tenants, header->tenant);
+    admission->tenant = tenants_find(&self->tenants, admission->place->tenant);
     if (!retries) {
         tenant_came(admission->tenant, self->now_at);
         return (struct verdict){.status = STATUS_OK};
@@ -145,13 +173,22 @@ static struct verdict ration(struct broker *self, struct admission *admission)
 /* The class that it goes as: of the highest a tenant has a share. */
 static struct verdict rank(struct broker *self, struct admission *admission)
 {
-    const struct header *header = admission->header;
-    admission->place->class = tenant_class(admission->tenant, header->class, self->now_at);
+    struct place *place = admission->place;
+    place->weight = tenants_weight(&self->tenants, place->tenant);
+    place->class = tenant_class(admission->tenant, admission->header->class, self->now_at);
     return (struct verdict){.status = STATUS_OK};
 }
 
+static struct verdict ask_memory(struct broker *self, struct admission *admission)
+{
+    if (admission->place->class <= memory_level(self))
+        return (struct verdict){.status = STATUS_OK};
+    broker_count_shed(self, admission->place, SHED_MEMORY);
+    return broker_busy(self, STATUS_BUSY_SHED, admission->place);
+}
+
 static struct verdict (*const questions[])(struct broker *self, struct admission *admission) = {
-    look, meter, broker_ask_breaker, ration, rank};
+    look, meter, broker_ask_breaker, ration, rank, ask_memory};
 
 /* It gets no place after all: as if it had not come. */
 static void give_back(struct broker *self, struct admission *admission)

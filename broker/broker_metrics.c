@@ -26,6 +26,13 @@ static void measure_classes(const struct broker *self, enum role role, struct me
         metrics_set(metrics, METRIC_DISPATCHED_TOTAL, labels, (double)counts->by_class[class]);
         metrics_set(metrics, METRIC_QUEUE_LENGTH, labels,
                     queues_backlog(self->queues, role, (enum request_class) class));
+        metrics_set(metrics, METRIC_QUEUE_TENANTS, labels,
+                    queues_tenants(self->queues, role, (enum request_class) class));
+        for (int reason = 0; reason < SHED_COUNT; reason++)
+            if (counts->sheds[class][reason] > 0)
+                metrics_set(metrics, METRIC_SHEDS_TOTAL,
+                            LABELS(role_names[role], class_names[class], shed_names[reason]),
+                            (double)counts->sheds[class][reason]);
     }
 }
 
@@ -60,6 +67,8 @@ static void measure_role(const struct broker *self, enum role role, struct metri
         {METRIC_REQUEST_SERVICE_SECONDS_TOTAL, seconds(counts->service_us)},
         {METRIC_ATTACHED_TOTAL, (double)counts->attached},
         {METRIC_REDELIVERIES_TOTAL, (double)counts->redelivered},
+        {METRIC_ADMIT_LEVEL, broker_admit_level(self, role)},
+        {METRIC_PROBES_TOTAL, (double)counts->probes},
         {METRIC_STALE_REPLIES_TOTAL, (double)counts->stale},
         {METRIC_LEASES_LAPSED_TOTAL, (double)counts->lapsed},
         {METRIC_WASTED_WORK_SECONDS_TOTAL, seconds(counts->wasted_us)},
@@ -152,8 +161,9 @@ static void measure_bounds(const struct broker *self, struct metrics *metrics)
     } bounds[] = {
         {"sessions", sessions_count(self->sessions), self->config.sessions_max},
         {"slots", slots_used(self->slots), self->config.slots_max},
-        {"kept_bytes", (double)slots_bytes(self->slots), KEPT_BYTES_MAX},
+        {"kept_bytes", (double)slots_bytes(self->slots), (double)self->config.kept_bytes_max},
         {"queue", waiting, self->config.queue_max},
+        {"tenant_queues", lines_owned(queues_lines(self->queues)), self->config.slots_max},
         {"workers", workers_count(self->workers), WORKERS_MAX},
         {"methods", methods_count(workers_methods(self->workers)), METHODS_KNOWN_MAX},
         {"partitions", view_count(self->view), VIEW_MEMBERS_MAX},
@@ -187,5 +197,7 @@ void broker_measure(const struct broker *self, struct metrics *metrics)
             measure_role(self, (enum role)role, metrics);
     measure_limits(self, metrics);
     measure_breakers(self, metrics);
+    metrics_set(metrics, METRIC_TENANT_QUEUES_SHARED_TOTAL, NO_LABELS,
+                (double)lines_shared(queues_lines(self->queues)));
     measure_bounds(self, metrics);
 }

@@ -46,4 +46,5 @@ void broker_set_policy(struct broker *self, const struct policy *policy, int64_t
     self->config.policy = *policy;
     set_limits(self, &policy->limits);
     broker_renew_breakers(self);
+    tenants_weigh(&self->tenants, &policy->weights);
 }

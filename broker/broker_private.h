@@ -151,7 +151,7 @@ void broker_note(const struct broker *self, enum log_event event, const struct l
 struct admission {
     const struct peer *peer;
     const struct header *header;
-    struct place *place;   /* role and bytes are set; admitted: lane and class, too */
+    struct place *place;   /* lane and weight are set by then, and the class that it goes as */
     struct tenant *tenant; /* on whose account; set by then */
     struct limit_bill bill;
     bool watched;   /* the breaker of its lane waits for its end ... */
@@ -165,13 +165,14 @@ struct verdict broker_settle(struct broker *self, struct admission *admission,
 
 bool broker_serves(uint32_t role); /* requests of this role go through the broker */
 int64_t broker_deadline_us(const struct header *header, enum role role);
-uint32_t broker_wait_ms(const struct broker *self, enum role role, enum request_class class);
+uint32_t broker_wait_ms(const struct broker *self, const struct place *place);
+/* The least important class that is admitted now: by the queue of the role, and by memory. */
+enum request_class broker_admit_level(const struct broker *self, enum role role);
 /* A refusal with the time after which there may be room. */
-struct verdict broker_busy(const struct broker *self, enum status status, enum role role,
-                           enum request_class class);
+struct verdict broker_busy(const struct broker *self, enum status status,
+                           const struct place *place);
 /* Can one that must wait be in time as things stand? */
-struct verdict broker_foresee(const struct broker *self, const struct lane *lane,
-                              enum request_class class, int64_t left_us);
+struct verdict broker_foresee(struct broker *self, const struct place *place, int64_t left_us);
 
 /* broker_requests.c */
 broker_handler broker_on_request;
@@ -288,6 +289,12 @@ static inline struct peer *client_of(struct broker *self, const struct slot *slo
 static inline struct lane *lane_of(struct broker *self, const struct slot *slot)
 {
     return methods_lane(workers_methods(self->workers), slot->place.lane);
+}
+
+static inline void broker_count_shed(struct broker *self, const struct place *place,
+                                     enum shed reason)
+{
+    self->counts.roles[place->role].sheds[place->class][reason]++;
 }
 
 #endif

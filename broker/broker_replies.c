@@ -24,8 +24,7 @@ static void grant(struct broker *self, struct peer *client, enum role role, stru
 {
     client->ended++;
     header->credit = client->ended + self->config.client_credit;
-    header->admit_level =
-        broker_serves(role) ? queues_admit_level(self->queues, role) : CLASS_SHEDDABLE;
+    header->admit_level = broker_admit_level(self, role);
 }
 
 static void answer(struct broker *self, struct peer *client, struct header *header, enum role role,

@@ -47,10 +47,12 @@ void broker_take_back(struct broker *self, struct slot *slot)
 static bool make_room(struct broker *self, const struct place *place)
 {
     uint32_t victim;
-    if (!queues_shed(self->queues, place->role, place->class, place->bytes, &victim))
+    if (!queues_shed(self->queues, place, &victim))
         return false;
     struct slot *slot = slots_at(self->slots, victim);
-    struct verdict verdict = broker_busy(self, STATUS_BUSY_SHED, place->role, slot->place.class);
+    struct verdict verdict = broker_busy(self, STATUS_BUSY_SHED, &slot->place);
+    bool beside = slot->place.role == place->role && slot->place.class == place->class;
+    broker_count_shed(self, &slot->place, beside ? SHED_FOR_TENANT : SHED_FOR_CLASS);
     broker_end(self, slot, &verdict);
     return true;
 }
@@ -61,7 +63,7 @@ static struct slot *take_slot(struct broker *self, const struct source *from,
     const struct place *place = admission->place;
     uint32_t client = sessions_index(self->sessions, from->peer);
     struct slot *slot;
-    while (slots_bytes(self->slots) + place->bytes > KEPT_BYTES_MAX)
+    while (slots_bytes(self->slots) + place->bytes > self->config.kept_bytes_max)
         if (!make_room(self, place))
             return NULL;
     while ((slot = slots_take(self->slots, client, pair->header.id)) == NULL)
@@ -138,32 +140,52 @@ static struct wish wish_of(const struct header *header)
         .has_key = header->has_key, .key = header->key, .seen_by = NONE, .avoid = NONE};
 }
 
+/* No place was found for it. */
+static struct verdict turn_away(struct broker *self, const struct place *place)
+{
+    broker_count_shed(self, place, SHED_FULL);
+    return broker_busy(self, STATUS_BUSY_FULL, place);
+}
+
+/* In time, as things stand: with a worker at once, or after its wait. */
+static struct verdict check_feasible(struct broker *self, const struct place *place,
+                                     const struct worker *worker, int64_t left_us)
+{
+    struct service *service = &self->services[place->role];
+    const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
+    struct verdict verdict = {.status = STATUS_OK};
+    if (worker == NULL)
+        verdict = broker_foresee(self, place, left_us);
+    else if (left_us >= estimates_median_us(&service->estimates, &lane->time))
+        return verdict;
+    else if (estimates_may_probe(&service->estimates, service->running, self->now_at))
+        self->counts.roles[place->role].probes++;
+    else
+        verdict.status = STATUS_INFEASIBLE;
+    if (verdict.status != STATUS_OK)
+        broker_count_shed(self, place, SHED_INFEASIBLE);
+    return verdict;
+}
+
 /* To a worker at once, or into the queue; or why not. */
 static struct verdict place_request(struct broker *self, const struct source *from,
                                     const struct pair *pair, struct admission *admission)
 {
     const struct place *place = admission->place;
-    const struct lane *lane = methods_lane(workers_methods(self->workers), place->lane);
-    struct service *service = &self->services[place->role];
     int64_t left_us = broker_deadline_us(&pair->header, place->role);
     struct wish wish = wish_of(&pair->header);
     struct worker *worker = find_idle(self, place, &wish);
-    bool probe = estimates_may_probe(&service->estimates, service->running, self->now_at);
-    struct verdict verdict = {.status = STATUS_OK};
-    if (worker == NULL)
-        verdict = broker_foresee(self, lane, place->class, left_us);
-    else if (!probe && left_us < estimates_median_us(&service->estimates, &lane->time))
-        verdict.status = STATUS_INFEASIBLE;
+    struct verdict verdict = check_feasible(self, place, worker, left_us);
     if (verdict.status != STATUS_OK)
         return verdict;
     struct slot *slot = take_slot(self, from, pair, admission);
     if (slot == NULL)
-        return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
+        return turn_away(self, place);
     slot->deadline_at = self->now_at + left_us;
     slot->wish = wish;
     if (worker == NULL && enqueue(self, slot) != STATUS_OK) {
         undo(self, slot);
-        return broker_busy(self, STATUS_BUSY_FULL, place->role, place->class);
+        return turn_away(self, place);
     }
     take_in(self, from, pair, slot, worker);
     return verdict;
@@ -172,7 +194,9 @@ static struct verdict place_request(struct broker *self, const struct source *fr
 void broker_on_request(struct broker *self, const struct source *from, const struct pair *pair)
 {
     const struct header *header = &pair->header;
-    struct place place = {.bytes = (uint32_t)pair->whole.size};
+    struct place place = {.class = header->class,
+                          .bytes = (uint32_t)pair->whole.size,
+                          .tenant = tenants_key(&self->tenants, header->tenant)};
     struct admission admission = {.peer = from->peer, .header = header, .place = &place};
     place.role = broker_serves(header->role) ? (enum role)header->role : ROLE_NONE;
     self->counts.roles[place.role].accepted++;
@@ -188,19 +212,49 @@ void broker_on_request(struct broker *self, const struct source *from, const str
         broker_refuse(self, from->peer, header->id, place.role, &verdict);
 }
 
+/* It has stood too long in a queue where all do: it makes room for what is fresh. */
+static bool is_late(struct broker *self, const struct slot *slot)
+{
+    const struct place *place = &slot->place;
+    if (place->class == CLASS_CRITICAL_PLUS)
+        return false;
+    int64_t target_us =
+        estimates_delay_target_us(&self->services[place->role].estimates, place->class,
+                                  workers_capacity(self->workers, place->role));
+    return queues_is_late(self->queues, slots_index(self->slots, slot),
+                          self->now_at - slot->arrived_at, target_us, self->now_at);
+}
+
 /* What waits and cannot be in time any more is not sent; unless nothing is, and what forbids it may
  * be wrong. */
-static enum status check_in_time(const struct broker *self, const struct slot *slot,
-                                 const struct lane *lane)
+static enum status check_in_turn(struct broker *self, const struct slot *slot)
 {
-    const struct service *service = &self->services[slot->place.role];
+    const struct place *place = &slot->place;
+    const struct estimates *estimates = &self->services[place->role].estimates;
     int64_t left_us = slot->deadline_at - self->now_at;
     if (left_us < US_PER_MS)
         return STATUS_DEADLINE_QUEUED;
-    if (left_us >= estimates_need_us(&service->estimates, &lane->time, slot->place.class) ||
-        estimates_may_probe(&service->estimates, service->running, self->now_at))
-        return STATUS_OK;
-    return STATUS_INFEASIBLE;
+    if (left_us < estimates_need_us(estimates, &lane_of(self, slot)->time, place->class)) {
+        if (!estimates_may_probe(estimates, self->services[place->role].running, self->now_at))
+            return STATUS_INFEASIBLE;
+        self->counts.roles[place->role].probes++;
+    }
+    return is_late(self, slot) ? STATUS_BUSY_SHED : STATUS_OK;
+}
+
+/* Its turn has come, and it is not sent. */
+static void pass_over(struct broker *self, struct slot *slot, enum status status)
+{
+    struct verdict verdict = {.status = status};
+    if (status != STATUS_DEADLINE_QUEUED)
+        verdict.retry_after_ms = broker_wait_ms(self, &slot->place);
+    if (broker_pass_on(self, slot, &verdict))
+        return;
+    if (status != STATUS_DEADLINE_QUEUED)
+        broker_count_shed(self, &slot->place,
+                          status == STATUS_BUSY_SHED ? SHED_DELAY : SHED_INFEASIBLE);
+    queues_remove(self->queues, slots_index(self->slots, slot));
+    broker_end(self, slot, &verdict);
 }
 
 /* Each pass ends one request's wait, or one worker's credit, or a lane's turn; so it ends. */
@@ -220,19 +274,13 @@ void broker_dispatch_role(struct broker *self, enum role role)
             queues_park(self->queues, index);
             continue;
         }
-        enum status status = check_in_time(self, slot, lane_of(self, slot));
+        enum status status = check_in_turn(self, slot);
         if (status == STATUS_OK) {
             queues_pop(self->queues, index);
             hand_over(self, slot, worker);
             continue;
         }
-        struct verdict verdict = {.status = status};
-        if (status == STATUS_INFEASIBLE)
-            verdict.retry_after_ms = broker_wait_ms(self, role, slot->place.class);
-        if (!broker_pass_on(self, slot, &verdict)) {
-            queues_remove(self->queues, index);
-            broker_end(self, slot, &verdict);
-        }
+        pass_over(self, slot, status);
         if (++removals == REMOVALS_MAX) {
             self->more = true;
             break;

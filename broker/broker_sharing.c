@@ -23,8 +23,7 @@ static struct verdict attach(struct broker *self, const struct source *from,
     struct slot *slot = slots_take(self->slots, client, header->id);
     if (slot == NULL)
         return (struct verdict){.status = STATUS_BUSY_FULL,
-                                .retry_after_ms =
-                                    broker_wait_ms(self, leader->place.role, leader->place.class)};
+                                .retry_after_ms = broker_wait_ms(self, &leader->place)};
     slot->place = leader->place;
     slot->place.bytes = 0;
     slot->flags = header->flags;

@@ -202,9 +202,32 @@ static uint64_t credit_of(struct broker *self, enum role role)
     return credit;
 }
 
+struct shed_lists {
+    char waiting[64], tenants[64], sheds[64];
+};
+
+/* Who waits, and what was not served for want of room or time. */
+static void write_sheds(const struct broker *self, enum role role, struct msg_role_statistics *its,
+                        struct shed_lists *out)
+{
+    const struct role_counts *counts = &self->counts.roles[role];
+    uint64_t waiting[CLASS_COUNT], tenants[CLASS_COUNT], sheds[SHED_COUNT] = {0};
+    for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
+        waiting[class] = queues_backlog(self->queues, role, (enum request_class) class);
+        tenants[class] = queues_tenants(self->queues, role, (enum request_class) class);
+        for (int reason = 0; reason < SHED_COUNT; reason++)
+            sheds[reason] += counts->sheds[class][reason];
+    }
+    its->waiting = write_array(waiting, CLASS_COUNT, out->waiting, sizeof out->waiting);
+    its->tenants = write_array(tenants, CLASS_COUNT, out->tenants, sizeof out->tenants);
+    its->sheds = write_array(sheds, SHED_COUNT, out->sheds, sizeof out->sheds);
+    its->probes = counts->probes;
+}
+
 static void write_role(struct broker *self, enum role role, struct writer *writer)
 {
     char by_status[512], by_class[64];
+    struct shed_lists lists;
     const struct role_counts *counts = &self->counts.roles[role];
     struct msg_role_statistics its = {
         .role = role,
@@ -225,9 +248,10 @@ static void write_role(struct broker *self, enum role role, struct writer *write
         .service_us = counts->service_us,
         .workers_up = workers_up(self->workers, role),
         .credit = credit_of(self, role),
-        .admit_level = queues_admit_level(self->queues, role),
+        .admit_level = broker_admit_level(self, role),
         .by_status = write_array(counts->by_status, STATUS_COUNT, by_status, sizeof by_status),
         .by_class = write_array(counts->by_class, CLASS_COUNT, by_class, sizeof by_class)};
+    write_sheds(self, role, &its, &lists);
     enum status status = message_write(MSG_ROLE_STATISTICS, &its, writer);
     assert(status == STATUS_OK);
 }
@@ -243,7 +267,7 @@ void broker_write_statistics(struct broker *self, struct writer *writer)
     write_number(writer, "slots", slots_used(self->slots));
     write_number(writer, "slots_max", self->config.slots_max);
     write_number(writer, "bytes", slots_bytes(self->slots));
-    write_number(writer, "bytes_max", KEPT_BYTES_MAX);
+    write_number(writer, "bytes_max", self->config.kept_bytes_max);
     write_number(writer, "malformed", self->counts.malformed);
     write_number(writer, "unsent", self->counts.unsent);
     write_number(writer, "events", events_newest(self->events));

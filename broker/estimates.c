@@ -23,10 +23,11 @@
 static const struct {
     double p95_ms;
     int64_t default_deadline_ms; /* what libfact fills in */
+    int64_t delay_target_ms;
 } starts[ROLE_COUNT] = {
-    [ROLE_DRIVER] = {140, 2000},        [ROLE_CACHE_PARTITION] = {10, 100},
-    [ROLE_TOOL_EXECUTOR] = {10, 30000}, [ROLE_ARCADE_GATEWAY] = {500, 10000},
-    [ROLE_AUTOSCALER] = {10, 2000},     [ROLE_CONSOLE] = {10, 2000},
+    [ROLE_DRIVER] = {140, 2000, 50},       [ROLE_CACHE_PARTITION] = {10, 100, 5},
+    [ROLE_TOOL_EXECUTOR] = {10, 30000, 5}, [ROLE_ARCADE_GATEWAY] = {500, 10000, 50},
+    [ROLE_AUTOSCALER] = {10, 2000, 50},    [ROLE_CONSOLE] = {10, 2000, 50},
 };
 
 void quantiles_init(struct quantiles *self, double p95_us)
@@ -57,6 +58,7 @@ void estimates_init(struct estimates *self, enum role role)
     quantiles_init(&self->time, starts[role].p95_ms * (double)US_PER_MS);
     self->mean_us = self->time.p50_us;
     self->default_deadline_us = starts[role].default_deadline_ms * US_PER_MS;
+    self->delay_target_us = starts[role].delay_target_ms * US_PER_MS;
 }
 
 void estimates_sent(struct estimates *self, enum request_class class, int64_t now_at)
@@ -110,14 +112,37 @@ int64_t estimates_median_us(const struct estimates *self, const struct quantiles
     return (int64_t)believed(self, method)->p50_us;
 }
 
-int64_t estimates_wait_us(const struct estimates *self, const uint32_t *backlog,
+/* Completions a second: as they were with a backlog, or as many as its workers could do. 0: nothing
+ * is known. */
+static double drain_of(const struct estimates *self, uint32_t capacity)
+{
+    double mean_us = clamp(self->mean_us, QUANTILE_US_MIN, QUANTILE_US_MAX);
+    double possible = capacity * (double)US_PER_S / mean_us;
+    return possible < self->drain ? self->drain : possible;
+}
+
+/* Seconds in which a class gets so many dispatches of those that it is owed; it has a share. */
+static double owed_s(enum request_class class, double dispatches, double drain)
+{
+    assert(queues_shares[class] > 0);
+    return dispatches * QUEUES_WHOLE / (queues_shares[class] * drain);
+}
+
+int64_t estimates_delay_target_us(const struct estimates *self, enum request_class class,
+                                  uint32_t capacity)
+{
+    double drain = drain_of(self, capacity), target_us = (double)self->delay_target_us;
+    double owed_us = drain > 0 ? owed_s(class, 1, drain) * (double)US_PER_S : 0;
+    return (int64_t)clamp(owed_us, target_us, WAIT_US_MAX);
+}
+
+int64_t estimates_wait_us(const struct estimates *self, const struct crowd *crowd,
                           enum request_class class, uint32_t capacity)
 {
-    double up = 0, above = 0, below = 0, own = backlog[class], wait = -1;
-    double drain = clamp(self->mean_us, QUANTILE_US_MIN, QUANTILE_US_MAX);
-    drain = capacity * (double)US_PER_S / drain;
-    if (drain < self->drain)
-        drain = self->drain;
+    const uint32_t *backlog = crowd->backlog;
+    double up = 0, above = 0, below = 0, own = crowd->ahead, wait = -1;
+    double drain = drain_of(self, capacity);
+    assert(crowd->ahead <= backlog[class]);
     if (drain <= 0)
         return 0; /* nothing is known */
     for (uint32_t other = 0; other < CLASS_COUNT; other++) {
@@ -132,8 +157,7 @@ int64_t estimates_wait_us(const struct estimates *self, const uint32_t *backlog,
         return 0;
     if (drain - above - below > 0)
         wait = (own + up) / (drain - above - below);
-    double by_share =
-        queues_shares[class] == 0 ? -1 : (own + 1) * QUEUES_WHOLE / (queues_shares[class] * drain);
+    double by_share = queues_shares[class] == 0 ? -1 : owed_s(class, own + 1, drain);
     if (wait < 0 || (by_share >= 0 && by_share < wait))
         wait = by_share;
     return wait < 0 ? ESTIMATES_NEVER : (int64_t)clamp(wait * (double)US_PER_S, 0, WAIT_US_MAX);

@@ -29,7 +29,7 @@ struct estimates {
     double sent_rate[CLASS_COUNT];         /* dispatches a second */
     uint32_t completed, sent[CLASS_COUNT]; /* since the last tick */
     int64_t sent_at;                       /* the last dispatch */
-    int64_t default_deadline_us;
+    int64_t default_deadline_us, delay_target_us;
 };
 
 void estimates_init(struct estimates *self, enum role role);
@@ -49,13 +49,24 @@ int64_t estimates_need_us(const struct estimates *self, const struct quantiles *
 /* As it is with p50 alone: enough for a request that need not wait. */
 int64_t estimates_median_us(const struct estimates *self, const struct quantiles *method);
 
+/* Who waits when one more comes. */
+struct crowd {
+    uint32_t backlog[CLASS_COUNT];
+    uint32_t ahead; /* of its own class, that will go before it */
+};
+
 /* How long one more of this class would wait.
  *
- * backlog   requests waiting, by class
  * capacity  requests that the workers of the role hold at once
  * returns   ESTIMATES_NEVER: the higher classes take everything */
-int64_t estimates_wait_us(const struct estimates *self, const uint32_t *backlog,
+int64_t estimates_wait_us(const struct estimates *self, const struct crowd *crowd,
                           enum request_class class, uint32_t capacity);
+
+/* The longest wait at which a class is not overloaded, for the rule of queue delay: the target of
+ * the role, or the time between two dispatches that the class, not the highest, is owed, if that is
+ * longer. */
+int64_t estimates_delay_target_us(const struct estimates *self, enum request_class class,
+                                  uint32_t capacity);
 
 /* Nothing was sent for so long that what is believed may be wrong: send one, whatever it says. */
 bool estimates_may_probe(const struct estimates *self, uint32_t in_flight, int64_t now_at);

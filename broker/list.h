@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define NONE UINT32_MAX
 
@@ -26,6 +27,16 @@ static inline void list_clear_all(struct link *links, uint32_t from, uint32_t to
 {
     for (uint32_t at = from; at < to; at++)
         links[at] = (struct link){at, at};
+}
+
+/* So many elements that are in no list, then so many empty lists; the caller frees them. */
+static inline struct link *list_take_links(uint32_t elements, uint32_t sentinels)
+{
+    struct link *links = malloc(((size_t)elements + sentinels) * sizeof *links);
+    assert(links != NULL);
+    list_out_all(links, 0, elements);
+    list_clear_all(links, elements, elements + sentinels);
+    return links;
 }
 
 static inline bool list_is_empty(const struct link *links, uint32_t sentinel)
@@ -71,6 +82,13 @@ static inline void list_append_all(struct link *links, uint32_t from, uint32_t t
     links[last].next = to;
     links[to].previous = last;
     links[from] = (struct link){from, from};
+}
+
+/* Put all of one list, in order, before the first of another; the first is empty then. */
+static inline void list_prepend_all(struct link *links, uint32_t from, uint32_t to)
+{
+    list_append_all(links, to, from);
+    list_append_all(links, from, to);
 }
 
 #endif

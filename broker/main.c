@@ -316,6 +316,7 @@ static void start(struct process *self, const struct settings *settings, const c
     config.client_credit = (uint32_t)settings_u64(settings, "broker", "client_credit");
     config.queue_max = (uint32_t)settings_u64(settings, "broker", "queue_max");
     config.queue_bytes_max = settings_u64(settings, "broker", "queue_bytes_max");
+    config.kept_bytes_max = settings_u64(settings, "broker", "kept_bytes_max");
     while (config.generation == 0)
         if (getrandom(&config.generation, sizeof config.generation, 0) < 0)
             config.generation = (uint64_t)clock_now() << 20 ^ (uint64_t)getpid();

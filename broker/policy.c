@@ -25,6 +25,8 @@ bool policy_read(const struct settings *settings, struct policy *ret, char *reas
     ret->retry_floor = (uint32_t)settings_u64(settings, "broker", "retry_floor");
     return limit_rules_read(&ret->limits, settings_text(settings, "broker", "limits_profile"),
                             settings_text(settings, "broker", "limits"), reason) &&
+           tenant_weights_read(&ret->weights, settings_text(settings, "broker", "tenant_weights"),
+                               reason) &&
            read_breaker(settings_text(settings, "broker", "breaker"), ret, reason);
 }
 

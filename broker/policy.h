@@ -7,9 +7,11 @@
 #include "actors/runtime/breaker.h"
 #include "actors/runtime/settings.h"
 #include "broker/limit_rules.h"
+#include "broker/tenants.h"
 
 struct policy {
     struct limit_rules limits;
+    struct tenant_weights weights;
     const struct breaker_rule *breaker; /* NULL: there are none */
     uint32_t retry_percent;             /* of a tenant's first attempts, as retries ... */
     uint32_t retry_floor;               /* ... or so many a second */

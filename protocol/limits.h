@@ -42,6 +42,11 @@
 #define SLOTS_MAX 32768u           /* requests in flight */
 #define QUEUE_DEPTH_MAX 10000u     /* of them waiting for one role */
 #define QUEUE_BYTES_MAX 67108864u  /* their bytes */
+#define TENANTS_APART_MAX 4096u    /* of them with a queue of their own in each class of a role; */
+#define TENANTS_SHARED 64u         /* more share these ... */
+#define TENANTS_DEALT 8u           /* ... of which each has so many */
+#define TENANT_WEIGHT_MAX 100u     /* requests of one tenant's turn ... */
+#define TENANT_WEIGHTS_MAX 256u    /* ... and tenants that have another than 1 */
 #define DEATHS_MAX 3u              /* workers that may be lost with one request */
 #define ATTEMPTS_MAX 2u            /* STARTED more often, it is not redelivered */
 #define TICK_MS 1                  /* grain of the broker's timers */

@@ -86,15 +86,15 @@ END_TEST
 /* 100 a second: each that stands before one of class 0 is 10 ms. */
 START_TEST(a_wait_is_the_rank_over_the_drain)
 {
-    uint32_t backlog[CLASS_COUNT] = {0};
+    struct crowd crowd = {{0}, 0};
     ticks(1000, 10, true);
-    ck_assert_int_eq(estimates_wait_us(&estimates, backlog, CLASS_CRITICAL_PLUS, 0), 0);
-    backlog[CLASS_CRITICAL_PLUS] = 10;
-    int64_t wait_us = estimates_wait_us(&estimates, backlog, CLASS_CRITICAL_PLUS, 0);
+    ck_assert_int_eq(estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL_PLUS, 0), 0);
+    crowd.backlog[CLASS_CRITICAL_PLUS] = crowd.ahead = 10;
+    int64_t wait_us = estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL_PLUS, 0);
     ck_assert_int_ge(wait_us, 99000);
     ck_assert_int_le(wait_us, 101000);
-    backlog[CLASS_CRITICAL] = 1; /* it is owed a quarter */
-    wait_us = estimates_wait_us(&estimates, backlog, CLASS_CRITICAL_PLUS, 0);
+    crowd.backlog[CLASS_CRITICAL] = 1; /* it is owed a quarter */
+    wait_us = estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL_PLUS, 0);
     ck_assert_int_ge(wait_us, 132000);
     ck_assert_int_le(wait_us, 134000);
 }
@@ -103,16 +103,16 @@ END_TEST
 /* With the higher class taking all there is, the share of one's own is what counts. */
 START_TEST(a_wait_is_no_longer_than_the_share_says)
 {
-    uint32_t backlog[CLASS_COUNT] = {1000, 0, 0, 0};
+    struct crowd crowd = {{1000, 0, 0, 0}, 0};
     for (unsigned i = 0; i < 1000; i++) {
         for (unsigned j = 0; j < 10; j++)
             estimates_sent(&estimates, CLASS_CRITICAL_PLUS, NOW);
         ticks(1, 10, true);
     }
-    int64_t wait_us = estimates_wait_us(&estimates, backlog, CLASS_CRITICAL, 0);
+    int64_t wait_us = estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL, 0);
     ck_assert_int_ge(wait_us, 39000); /* 1 in 4 of 100 a second */
     ck_assert_int_le(wait_us, 41000);
-    wait_us = estimates_wait_us(&estimates, backlog, CLASS_SHEDDABLE, 0);
+    wait_us = estimates_wait_us(&estimates, &crowd, CLASS_SHEDDABLE, 0);
     ck_assert_int_ge(wait_us, 990000);
 }
 END_TEST
@@ -120,16 +120,16 @@ END_TEST
 /* What drains without a backlog says nothing about how fast it could. */
 START_TEST(an_idle_role_is_not_slow)
 {
-    uint32_t backlog[CLASS_COUNT] = {0, 100, 0, 0};
+    struct crowd crowd = {{0, 100, 0, 0}, 100};
     ticks(1000, 100, true);
     ticks(1000, 0, false);
-    int64_t wait_us = estimates_wait_us(&estimates, backlog, CLASS_CRITICAL, 0);
+    int64_t wait_us = estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL, 0);
     ck_assert_int_le(wait_us, 110000);
     estimates_init(&estimates, ROLE_DRIVER); /* nothing drained yet: 10 at once of 35 ms each */
-    wait_us = estimates_wait_us(&estimates, backlog, CLASS_CRITICAL, 10);
+    wait_us = estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL, 10);
     ck_assert_int_ge(wait_us, 300000);
     ck_assert_int_le(wait_us, 400000);
-    ck_assert_int_eq(estimates_wait_us(&estimates, backlog, CLASS_CRITICAL, 0), 0);
+    ck_assert_int_eq(estimates_wait_us(&estimates, &crowd, CLASS_CRITICAL, 0), 0);
 }
 END_TEST
 

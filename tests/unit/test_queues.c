@@ -171,6 +171,7 @@ START_TEST(a_parked_lane_holds_nobody_up)
     push_lane(1, 1, CLASS_CRITICAL);
     push_lane(2, 2, CLASS_CRITICAL);
     push_lane(3, 3, CLASS_SHEDDABLE);
+    ck_assert_uint_eq(peek(), 1);
     queues_park(queues, 1);
     ck_assert_uint_eq(pop(), 2);
     push_lane(4, 1, CLASS_CRITICAL); /* into a lane that is parked */
@@ -189,20 +190,44 @@ START_TEST(the_newest_of_the_least_important_makes_room)
 {
     uint32_t victim;
     struct place place = place_of(0, CLASS_CRITICAL, 1);
+    struct place lower = place_of(0, CLASS_SHEDDABLE, 1);
     for (uint32_t slot = 0; slot < DEPTH; slot++)
         push_lane(slot, slot % LANES, (enum request_class)(1 + slot % 3));
     ck_assert_int_eq(queues_push(queues, DEPTH, &place), STATUS_BUSY_FULL);
     ck_assert_int_eq(queues_admit_level(queues, ROLE), CLASS_SHEDDABLE_PLUS);
-    ck_assert(queues_shed(queues, ROLE, CLASS_CRITICAL, 1, &victim));
+    ck_assert(queues_shed(queues, &place, &victim));
     ck_assert_uint_eq(victim, 278); /* the newest with slot % 3 == 2 */
     ck_assert_int_eq(queues_push(queues, DEPTH, &place), STATUS_OK);
-    ck_assert(!queues_shed(queues, ROLE, CLASS_SHEDDABLE, 1, &victim));
+    ck_assert(!queues_shed(queues, &lower, &victim));
     unsigned shed = 0;
-    while (queues_shed(queues, ROLE, CLASS_CRITICAL, 1, &victim)) {
+    while (queues_shed(queues, &place, &victim)) {
         ck_assert_uint_ne(victim % 3, 0);
         shed++;
     }
     ck_assert_uint_eq(shed + 1, DEPTH - (DEPTH + 2) / 3);
+}
+END_TEST
+
+/* In the own class the tenant that has most makes room for one that would not have as much; and in
+ * a lower one it is its newest that goes first. */
+START_TEST(who_has_most_makes_room_for_who_has_less)
+{
+    uint32_t victim;
+    struct place first = place_of(0, CLASS_CRITICAL, 1), second = first, third = first;
+    first.tenant = 1;
+    second.tenant = 2;
+    third.tenant = 3;
+    for (uint32_t slot = 0; slot < DEPTH; slot++)
+        ck_assert_int_eq(queues_push(queues, slot, slot % 4 == 0 ? &second : &first), STATUS_OK);
+    ck_assert(!queues_shed(queues, &first, &victim));
+    ck_assert(queues_shed(queues, &second, &victim));
+    ck_assert_uint_eq(victim, DEPTH - 1);
+    ck_assert_int_eq(queues_push(queues, DEPTH, &third), STATUS_OK);
+    unsigned shed = 0;
+    for (uint32_t slot = DEPTH + 1; queues_shed(queues, &third, &victim); slot++, shed++)
+        ck_assert_int_eq(queues_push(queues, slot, &third), STATUS_OK);
+    /* the first had 210: with half of them each, nothing would be fairer */
+    ck_assert_uint_eq(shed + 1, 105);
 }
 END_TEST
 
@@ -211,13 +236,14 @@ START_TEST(bytes_bound_as_well_as_count)
 {
     uint32_t victim;
     struct place large = place_of(0, CLASS_CRITICAL, 60000);
+    struct place middle = place_of(0, CLASS_CRITICAL, 40000);
     struct place small = place_of(0, CLASS_SHEDDABLE, 30000);
     ck_assert_int_eq(queues_push(queues, 0, &large), STATUS_OK);
     ck_assert_int_eq(queues_push(queues, 1, &small), STATUS_OK);
     ck_assert_int_eq(queues_push(queues, 2, &small), STATUS_BUSY_FULL);
     ck_assert_uint_eq(queues_bytes(queues, ROLE), 90000);
-    ck_assert(!queues_shed(queues, ROLE, CLASS_CRITICAL, 60000, &victim));
-    ck_assert(queues_shed(queues, ROLE, CLASS_CRITICAL, 40000, &victim));
+    ck_assert(!queues_shed(queues, &large, &victim));
+    ck_assert(queues_shed(queues, &middle, &victim));
     ck_assert_uint_eq(victim, 1);
     queues_remove(queues, 0);
     ck_assert_uint_eq(queues_bytes(queues, ROLE), 0);
@@ -255,6 +281,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, the_lanes_of_a_class_take_turns);
     tcase_add_test(tcase, a_parked_lane_holds_nobody_up);
     tcase_add_test(tcase, the_newest_of_the_least_important_makes_room);
+    tcase_add_test(tcase, who_has_most_makes_room_for_who_has_less);
     tcase_add_test(tcase, bytes_bound_as_well_as_count);
     tcase_add_test(tcase, what_is_put_back_is_beyond_the_bound);
     tcase_add_test_raise_signal(tcase, what_waits_already_is_not_queued_again, SIGABRT);

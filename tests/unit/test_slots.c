@@ -198,8 +198,8 @@ END_TEST
 START_TEST(the_highest_class_is_a_tenth_of_what_is_admitted)
 {
     static struct tenants tenants;
-    memset(&tenants, 0, sizeof tenants);
-    struct tenant *tenant = tenants_find(&tenants, bytes_of("acme"));
+    tenants_init(&tenants, 1);
+    struct tenant *tenant = tenants_find(&tenants, tenants_key(&tenants, bytes_of("acme")));
     unsigned highest = 0;
     for (unsigned i = 0; i < 10000; i++) {
         enum request_class class = tenant_class(tenant, i % 2, INT64_C(100) * i);
@@ -209,7 +209,7 @@ START_TEST(the_highest_class_is_a_tenth_of_what_is_admitted)
     }
     ck_assert_uint_ge(highest, 900);
     ck_assert_uint_le(highest, 1100);
-    struct tenant *other = tenants_find(&tenants, (struct bytes){0});
+    struct tenant *other = tenants_find(&tenants, tenants_key(&tenants, (struct bytes){0}));
     ck_assert_int_eq(tenant_class(other, CLASS_CRITICAL_PLUS, 0), CLASS_CRITICAL_PLUS);
     for (unsigned i = 0; i < 20; i++)
         tenant_admitted(tenant, CLASS_CRITICAL_PLUS);
@@ -221,6 +221,52 @@ START_TEST(the_highest_class_is_a_tenth_of_what_is_admitted)
 }
 END_TEST
 
+START_TEST(weights_are_read_and_found_by_tenant)
+{
+    static struct tenants tenants;
+    static struct tenant_weights weights;
+    char reason[SETTINGS_REASON_BYTES];
+    ck_assert(tenant_weights_read(&weights, " acme=3  a=b=100 ", reason));
+    ck_assert_uint_eq(weights.count, 2);
+    tenants_init(&tenants, 9);
+    tenants_weigh(&tenants, &weights);
+    ck_assert_uint_eq(tenants_weight(&tenants, tenants_key(&tenants, bytes_of("acme"))), 3);
+    ck_assert_uint_eq(tenants_weight(&tenants, tenants_key(&tenants, bytes_of("a=b"))), 100);
+    ck_assert_uint_eq(tenants_weight(&tenants, tenants_key(&tenants, bytes_of("other"))), 1);
+    ck_assert_uint_eq(tenants_weight(&tenants, tenants_key(&tenants, (struct bytes){0})), 1);
+    ck_assert_uint_ne(tenants_key(&tenants, bytes_of("")), 0); /* named, if by nothing */
+    ck_assert(tenant_weights_read(&weights, "", reason));
+    ck_assert_uint_eq(weights.count, 0);
+}
+END_TEST
+
+/* One line says what to mend. */
+START_TEST(a_weight_that_makes_no_sense_is_named)
+{
+    static const char *const wrong[] = {"acme",   "acme=",    "=3",       "acme=0",
+                                        "acme=x", "acme=101", "acme=3=x", "acme=3 b"};
+    static struct tenant_weights weights;
+    char reason[SETTINGS_REASON_BYTES] = "";
+    ck_assert(!tenant_weights_read(&weights, wrong[_i], reason));
+    ck_assert_ptr_nonnull(strstr(reason, "write tenant=weight"));
+}
+END_TEST
+
+START_TEST(so_many_tenants_have_a_weight)
+{
+    static struct tenant_weights weights;
+    static char text[TENANT_WEIGHTS_MAX * 8 + 8];
+    char reason[SETTINGS_REASON_BYTES];
+    size_t size = 0;
+    for (unsigned i = 0; i < TENANT_WEIGHTS_MAX; i++)
+        size += (size_t)sprintf(text + size, "t%03u=2 ", i);
+    ck_assert(tenant_weights_read(&weights, text, reason));
+    ck_assert_uint_eq(weights.count, TENANT_WEIGHTS_MAX);
+    memcpy(text + size, "one=2", 6);
+    ck_assert(!tenant_weights_read(&weights, text, reason));
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -229,6 +275,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, requests_are_found_by_client_and_worker);
     tcase_add_test(tcase, slots_are_bounded);
     tcase_add_test(tcase, relays_are_bounded_and_look_like_no_request);
+    tcase_add_test(tcase, weights_are_read_and_found_by_tenant);
+    tcase_add_loop_test(tcase, a_weight_that_makes_no_sense_is_named, 0, 8);
+    tcase_add_test(tcase, so_many_tenants_have_a_weight);
     tcase_add_test(tcase, the_highest_class_is_a_tenth_of_what_is_admitted);
 }
 
