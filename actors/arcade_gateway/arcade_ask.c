@@ -20,6 +20,7 @@ static const struct {
     [ARCADE_EXECUTE] = {HTTP_POST, "/v1/tools/execute", "execute"},
     [ARCADE_LIST] = {HTTP_GET, "/v1/tools", "list"},
     [ARCADE_HEALTH] = {HTTP_GET, "/v1/health", "health"},
+    [ARCADE_DESCRIBE] = {HTTP_GET, "/v1/tools/", "describe"}, /* and its name */
 };
 
 static bool is_plain(unsigned char byte)
@@ -28,7 +29,7 @@ static bool is_plain(unsigned char byte)
            (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
 }
 
-/* Append to a text, with the bytes that do not mean themselves in a query escaped.
+/* Append to a text, with the bytes that do not mean themselves in an address escaped.
  *
  * size     of out, which ends in 0
  * returns  false: it does not fit, and out is as it was, or cut */
@@ -130,6 +131,8 @@ static bool write_url(struct dialogue *self, enum arcade_step step)
         return fits && append(talk->url, sizeof talk->url, number) &&
                append_escaped(talk->url, sizeof talk->url, bytes_of(talk->leave_id));
     }
+    if (step == ARCADE_DESCRIBE)
+        return fits && append_escaped(talk->url, sizeof talk->url, bytes_of(talk->wanted));
     if (step != ARCADE_LIST)
         return fits;
     struct bytes toolkit = arcade_toolkit(server->toolkits, talk->toolkit_at);

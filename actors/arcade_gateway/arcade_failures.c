@@ -46,6 +46,11 @@ static const struct {
     {0, 999, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE"},
 };
 
+bool arcade_is_good(const struct http_response *came)
+{
+    return came->end == HTTP_ANSWERED && came->status >= 200 && came->status < 300;
+}
+
 static void hide(char *text, const char *secret)
 {
     size_t size = strlen(secret);

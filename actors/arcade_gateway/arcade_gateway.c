@@ -52,7 +52,7 @@ static void answer(struct gateway *self, struct context *context, const struct r
 {
     struct failure failure;
     struct answer reply = {.status = STATUS_OK};
-    if (call->dialogue.tool == NULL) /* a model's turn is a body of its own */
+    if (call->dialogue.tool == NULL) /* a model's turn, a definition: a body of its own */
         reply.body = writer_bytes(&call->dialogue.data);
     else
         reply.body = offers_result(call, context->now_at, context->unix_ms, self->room);
@@ -76,6 +76,8 @@ static void show_tools(struct gateway *self, struct context *context, const stru
                 (double)imports_count(self->imports) / REMOTE_TOOLS_MAX);
     metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("definitions"),
                 (double)imports_bytes(self->imports) / IMPORTS_BYTES_MAX);
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("named_tools"),
+                (double)imports_named(self->imports) / NAMED_TOOLS_MAX);
 }
 
 static int64_t retry_us(const struct gateway *self, const struct site *site)
@@ -157,6 +159,8 @@ static void on_ended(void *state, struct context *context, struct remote_call *c
         fail(context, &call->request, failure);
     else
         answer(self, context, call);
+    if (call->dialogue.purpose == DIALOGUE_DESCRIBE)
+        show_tools(self, context, call->site);
     if (failure != NULL && strcmp(failure->code, "UPSTREAM_AUTH") == 0)
         log_event(EVENT_KEY_REFUSED, log_text("site", call->site->remote.name));
 }
@@ -266,6 +270,54 @@ static enum status on_call(void *state, struct context *context, const struct re
         fail(context, request, &failure);
     metrics_set(context->metrics, METRIC_GATEWAY_CALLS, LABELS(wish.site->remote.name),
                 wish.site->target.calls);
+    return STATUS_OK;
+}
+
+/* Whose tool a name says that it is: by its beginning; NULL: nobody's who can be asked. */
+static struct site *site_of_name(struct gateway *self, struct bytes name)
+{
+    for (size_t i = 0; i < self->sites.count; i++) {
+        struct site *site = &self->sites.list[i];
+        size_t size = strlen(site->remote.name);
+        if (site->dialect->describes && name.size > size && name.data[size] == '_' &&
+            memcmp(name.data, site->remote.name, size) == 0)
+            return site;
+    }
+    return NULL;
+}
+
+/* A definition: from the side that makes it, if that can be asked; else as its list had it. */
+static enum status on_describe(void *state, struct context *context, const struct request *request,
+                               const void *body)
+{
+    struct gateway *self = state;
+    const struct msg_tool_describe *wanted = body;
+    const struct remote_tool *tool = imports_find(self->imports, wanted->name);
+    struct site *site = site_of_name(self, wanted->name);
+    struct failure failure;
+    struct writer writer;
+    writer_init(&writer, self->arguments, CANONICAL_BYTES_MAX);
+    if (site == NULL && tool == NULL) {
+        (void)failure_set(&failure, STATUS_BAD_REQUEST, "TOOL_NOT_FOUND",
+                          "no tool of this name is offered here");
+        fail(context, request, &failure);
+        return STATUS_OK;
+    }
+    if (site == NULL) {
+        enum status status = imports_write_definition(tool, &writer);
+        assert(status == STATUS_OK); /* it fits a reply, and this */
+        context->reply(context, request, &(struct answer){.body = writer_bytes(&writer)});
+        return STATUS_OK;
+    }
+    enum status status = message_write(MSG_TOOL_DESCRIBE, wanted, &writer);
+    assert(status == STATUS_OK);
+    struct remote_call_wish wish = {.site = site,
+                                    .purpose = DIALOGUE_DESCRIBE,
+                                    .request = request,
+                                    .arguments = writer_bytes(&writer),
+                                    .deadline_at = request->deadline_at};
+    if (remote_calls_begin(self->calls, context, &wish, &failure) != STATUS_OK)
+        fail(context, request, &failure);
     return STATUS_OK;
 }
 
@@ -433,6 +485,7 @@ const struct actor_spec arcade_gateway_spec = {
     .start = start_role,
     .stop = stop_role,
     .methods = methods,
+    .handlers = {[MSG_TOOL_DESCRIBE] = on_describe},
     .any_method = on_call,
     .on_cancel = on_cancel,
     .on_query = on_query,

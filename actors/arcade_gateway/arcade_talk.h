@@ -1,7 +1,7 @@
 /* arcade_talk - what the parts of the Arcade dialect share: the state of one dialogue.
  *
  * dialect_arcade.c decides what is asked next; arcade_ask.c writes it; arcade_tools.c makes tools
- * of lists; arcade_failures.c says what went wrong. */
+ * of lists; arcade_describe.c sees to one tool by name; arcade_failures.c says what went wrong. */
 #ifndef ACTORS_ARCADE_GATEWAY_ARCADE_TALK_H
 #define ACTORS_ARCADE_GATEWAY_ARCADE_TALK_H
 
@@ -21,7 +21,16 @@
 #define ARCADE_POLL_FAILURES_MAX 5u /* in a row; then the call fails */
 #define ARCADE_VERSION_UNKNOWN "0.0.0"
 
-enum arcade_step { ARCADE_AUTHORIZE, ARCADE_POLL, ARCADE_EXECUTE, ARCADE_LIST, ARCADE_HEALTH };
+#define ARCADE_DOUBT_MS 2000u /* a failed call waits no longer for a definition */
+
+enum arcade_step {
+    ARCADE_AUTHORIZE,
+    ARCADE_POLL,
+    ARCADE_EXECUTE,
+    ARCADE_LIST,
+    ARCADE_HEALTH,
+    ARCADE_DESCRIBE
+};
 
 struct arcade_talk {
     enum arcade_step step; /* whose answer is awaited */
@@ -37,6 +46,9 @@ struct arcade_talk {
     bool may_repeat;         /* the tool may run twice */
     unsigned repeats;        /* executions that it asked for itself */
     struct failure at_first; /* why it is repeated: the answer, if there is no time for that */
+    bool has_doubted;        /* its tool's definition was asked for: once */
+    bool was_refused;        /* and nothing had been run: it may be tried with the new one */
+    char wanted[REMOTE_NAME_BYTES_MAX]; /* Arcade's name of the tool whose definition is */
 
     /* The user's leave. */
     bool has_waited; /* it was given in this dialogue */
@@ -70,6 +82,28 @@ enum dialogue_next arcade_take_page(struct dialogue *self);
 void arcade_import(struct dialogue *self);
 
 void arcade_drop_pages(struct arcade_talk *self);
+
+/* Take up the definition of the tool that is wanted, and no other.
+ *
+ * reason   why not; HTTP_REASON_BYTES
+ * returns  NULL: it was not taken */
+const struct remote_tool *arcade_import_one(struct dialogue *self, struct bytes given,
+                                            char *reason);
+
+/* Begin to ask for one tool's definition: message tool_describe names it. */
+enum dialogue_next arcade_describe(struct dialogue *self, struct exchange *ret);
+
+/* A call was refused as if its tool were not what we hold it for: look, before it fails as it has.
+ *
+ * was_refused  nothing was run: if there is a newer definition that takes the arguments, it is
+ *              tried with that */
+enum dialogue_next arcade_doubt(struct dialogue *self, bool was_refused, struct exchange *ret);
+
+/* The definition has come, or has not. */
+enum dialogue_next arcade_on_describe(struct dialogue *self, const struct http_response *came,
+                                      struct exchange *ret);
+
+bool arcade_is_good(const struct http_response *came);
 
 /* The next toolkit of the setting, from at on; size 0: none. */
 struct bytes arcade_toolkit(const char *toolkits, size_t at);

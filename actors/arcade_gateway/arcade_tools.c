@@ -256,35 +256,51 @@ static const char *take_definition(struct bytes given, struct parts *parts)
 
 static void import_tool(struct dialogue *self, struct bytes given, struct parts *parts)
 {
-    struct arcade_server *server = self->remote->memory;
+    struct remote *remote = self->remote;
     char reason[HTTP_REASON_BYTES];
     const char *refusal = take_definition(given, parts);
-    if (refusal == NULL &&
-        !imports_add(self->remote->imports, self->remote->name, &parts->tool, reason))
+    if (refusal == NULL && !imports_add(remote->imports, remote->name, &parts->tool, reason))
         refusal = reason;
     if (refusal == NULL)
         return;
-    server->refused++;
-    snprintf(server->refusal, sizeof server->refusal, "%.60s: %.190s", parts->tool.remote_name,
+    remote->refused++;
+    snprintf(remote->refusal, sizeof remote->refusal, "%.60s: %.130s", parts->tool.remote_name,
              refusal);
 }
 
 void arcade_import(struct dialogue *self)
 {
     struct arcade_talk *talk = self->state;
-    struct arcade_server *server = self->remote->memory;
+    struct remote *remote = self->remote;
     struct parts *parts = malloc(sizeof *parts);
     assert(parts != NULL);
-    server->refused = 0;
-    server->refusal[0] = '\0';
-    imports_begin(self->remote->imports, self->remote->name);
+    remote->refused = 0;
+    remote->refusal[0] = '\0';
+    imports_begin(remote->imports, remote->name);
     for (size_t i = 0; i < talk->page_count; i++) {
         struct bytes items = value_find(talk->pages[i].value, "items"), given;
         struct values values = values_over(items);
         while (value_kind(items) == KIND_ARRAY && values_next(&values, &given))
             import_tool(self, given, parts);
     }
-    (void)imports_end(self->remote->imports, self->remote->name);
+    (void)imports_end(remote->imports, remote->name);
     free(parts);
     arcade_drop_pages(talk);
+}
+
+const struct remote_tool *arcade_import_one(struct dialogue *self, struct bytes given, char *reason)
+{
+    const struct arcade_talk *talk = self->state;
+    const struct remote_tool *tool = NULL;
+    struct parts *parts = malloc(sizeof *parts);
+    assert(parts != NULL);
+    const char *refusal = take_definition(given, parts);
+    if (refusal == NULL && strcmp(parts->tool.remote_name, talk->wanted) != 0)
+        refusal = "a definition of another tool";
+    if (refusal == NULL)
+        tool = imports_put(self->remote->imports, self->remote->name, &parts->tool, reason);
+    else
+        snprintf(reason, HTTP_REASON_BYTES, "%s", refusal);
+    free(parts);
+    return tool;
 }

@@ -16,11 +16,6 @@
     (HTTP_URL_BYTES_MAX + ARCADE_ID_BYTES_MAX + ARCADE_SCOPES_BYTES_MAX + 128u)
 #define NO_KEY_RETRY_MS 10000u
 
-static bool is_good(const struct http_response *came)
-{
-    return came->end == HTTP_ANSWERED && came->status >= 200 && came->status < 300;
-}
-
 /* An address that may be shown to a person to open. */
 static bool is_address(const char *text)
 {
@@ -153,12 +148,22 @@ static enum dialogue_next poll_again(struct dialogue *self, const struct http_re
     return poll(self, after_ms > ARCADE_PAUSE_MS ? after_ms : ARCADE_PAUSE_MS, ret);
 }
 
+/* That it has no such tool, of this version, or not with such arguments, is news to us: we know
+ * another definition. */
+static enum dialogue_next fail_call(struct dialogue *self, const struct http_response *came,
+                                    struct exchange *ret)
+{
+    (void)arcade_fail_http(self, came);
+    bool is_news = came->end == HTTP_ANSWERED && (came->status == 404 || came->status == 400);
+    return is_news ? arcade_doubt(self, came->status == 404, ret) : DIALOGUE_FAILED;
+}
+
 static enum dialogue_next on_authorize(struct dialogue *self, const struct http_response *came,
                                        struct exchange *ret)
 {
     const struct arcade_talk *talk = self->state;
-    if (!is_good(came))
-        return arcade_fail_http(self, came);
+    if (!arcade_is_good(came))
+        return fail_call(self, came, ret);
     return on_leave(self, talk->came.value, ret);
 }
 
@@ -166,7 +171,7 @@ static enum dialogue_next on_poll(struct dialogue *self, const struct http_respo
                                   struct exchange *ret)
 {
     struct arcade_talk *talk = self->state;
-    if (!is_good(came))
+    if (!arcade_is_good(came))
         return poll_again(self, came, ret);
     talk->poll_failures = 0;
     return on_leave(self, talk->came.value, ret);
@@ -239,8 +244,8 @@ static enum dialogue_next on_execute(struct dialogue *self, const struct http_re
         self->failure = talk->at_first;
         return DIALOGUE_FAILED;
     }
-    if (!is_good(came))
-        return arcade_fail_http(self, came);
+    if (!arcade_is_good(came))
+        return fail_call(self, came, ret);
     if (!value_bool(value_find(talk->came.value, "success"), &success))
         return arcade_fail(self, "UPSTREAM_BAD_RESPONSE",
                            "an execution without success or failure");
@@ -248,6 +253,8 @@ static enum dialogue_next on_execute(struct dialogue *self, const struct http_re
         return on_leave(self, value_find(output, "authorization"), ret);
     if (value_kind(error) == KIND_MAP) {
         (void)arcade_fail_tool(self, error);
+        if (is_kind(error, "TOOL_RUNTIME_BAD_INPUT_VALUE"))
+            return arcade_doubt(self, false, ret);
         return is_for_again(error) ? ask_again(self, ret) : DIALOGUE_FAILED;
     }
     if (!success)
@@ -258,7 +265,7 @@ static enum dialogue_next on_execute(struct dialogue *self, const struct http_re
 static enum dialogue_next on_list(struct dialogue *self, const struct http_response *came,
                                   struct exchange *ret)
 {
-    if (!is_good(came))
+    if (!arcade_is_good(came))
         return arcade_fail_http(self, came);
     enum dialogue_next next = arcade_take_page(self);
     if (next == DIALOGUE_EXCHANGE)
@@ -274,7 +281,7 @@ static enum dialogue_next on_health(struct dialogue *self, const struct http_res
     const struct arcade_talk *talk = self->state;
     bool is_healthy = false;
     (void)ret;
-    if (!is_good(came))
+    if (!arcade_is_good(came))
         return arcade_fail_http(self, came);
     if (value_bool(value_find(talk->came.value, "healthy"), &is_healthy) && is_healthy)
         return DIALOGUE_DONE;
@@ -283,8 +290,9 @@ static enum dialogue_next on_health(struct dialogue *self, const struct http_res
 
 static enum dialogue_next (*const steps[])(struct dialogue *self, const struct http_response *came,
                                            struct exchange *ret) = {
-    [ARCADE_AUTHORIZE] = on_authorize, [ARCADE_POLL] = on_poll,     [ARCADE_EXECUTE] = on_execute,
-    [ARCADE_LIST] = on_list,           [ARCADE_HEALTH] = on_health,
+    [ARCADE_AUTHORIZE] = on_authorize, [ARCADE_POLL] = on_poll,
+    [ARCADE_EXECUTE] = on_execute,     [ARCADE_LIST] = on_list,
+    [ARCADE_HEALTH] = on_health,       [ARCADE_DESCRIBE] = arcade_on_describe,
 };
 
 static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
@@ -296,6 +304,8 @@ static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
         self->failure.retry_after_ms = NO_KEY_RETRY_MS;
         return DIALOGUE_FAILED;
     }
+    if (self->purpose == DIALOGUE_DESCRIBE)
+        return arcade_describe(self, ret);
     if (self->purpose != DIALOGUE_CALL)
         return arcade_ask(self, self->purpose == DIALOGUE_LIST ? ARCADE_LIST : ARCADE_HEALTH, ret);
     if (self->tool == NULL) {
@@ -323,7 +333,7 @@ static enum dialogue_next take(struct dialogue *self, const struct http_response
     const char *reason = came->end == HTTP_ANSWERED
                              ? json_body_read(came->body, ARCADE_NESTING_MAX, &talk->came)
                              : NULL;
-    if (reason != NULL && is_good(came))
+    if (reason != NULL && arcade_is_good(came))
         next = arcade_fail(self, "UPSTREAM_BAD_RESPONSE", reason);
     else
         next = steps[talk->step](self, came, ret);
@@ -346,6 +356,7 @@ const struct dialect dialect_arcade = {
     .name = "arcade",
     .state_bytes = sizeof(struct arcade_talk),
     .memory_bytes = sizeof(struct arcade_server),
+    .describes = true,
     .begin = begin,
     .take = take,
     .end = end,

@@ -16,9 +16,7 @@
 
 /* Memory of the remote side; zeroed: all toolkits. */
 struct arcade_server {
-    char toolkits[ARCADE_TOOLKITS_BYTES_MAX]; /* only these are listed; blanks or commas between */
-    uint32_t refused;                /* tools of its last list that are not offered here ... */
-    char refusal[HTTP_REASON_BYTES]; /* ... and why the last of them is not */
+    char toolkits[ARCADE_TOOLKITS_BYTES_MAX]; /* only these are offered; blanks or commas between */
 };
 
 extern const struct dialect dialect_arcade;

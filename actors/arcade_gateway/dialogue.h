@@ -30,12 +30,15 @@ struct exchange {
 };
 
 enum dialogue_next { DIALOGUE_EXCHANGE, DIALOGUE_DONE, DIALOGUE_FAILED };
-enum dialogue_purpose { DIALOGUE_CALL, DIALOGUE_LIST, DIALOGUE_HEALTH };
+/* DESCRIBE: arguments is message tool_describe, data becomes message tool_definition; only where a
+ * dialect says that it describes. */
+enum dialogue_purpose { DIALOGUE_CALL, DIALOGUE_LIST, DIALOGUE_HEALTH, DIALOGUE_DESCRIBE };
 
 struct dialect {
     const char *name;    /* execution_method of results: arcade, mcp, local ... */
     size_t state_bytes;  /* of one dialogue; zeroed before begin() */
     size_t memory_bytes; /* of what is kept of a remote side, zeroed at first; 0: nothing */
+    bool describes;      /* one tool can be asked for by name */
 
     enum dialogue_next (*begin)(struct dialogue *self, struct exchange *ret);
 

@@ -21,12 +21,13 @@ struct entry {
     char *memory;            /* of schemas and extra */
     unsigned holders;        /* calls, and the table */
     bool is_listed;          /* by the list that is being read */
+    bool is_named;           /* no list held it: it was asked for by name */
     size_t bytes;            /* it takes of IMPORTS_BYTES_MAX */
 };
 
 struct imports {
     struct entry *list[REMOTE_TOOLS_MAX]; /* by name */
-    size_t count, bytes, names_bytes;
+    size_t count, bytes, names_bytes, named;
     bool changed; /* since the list was begun */
     uint64_t generation;
 };
@@ -100,6 +101,7 @@ static void take_out(struct imports *self, size_t place)
     struct entry *entry = self->list[place];
     self->bytes -= entry->bytes;
     self->names_bytes -= name_bytes_of(&entry->tool);
+    self->named -= entry->is_named;
     self->count--;
     for (size_t i = place; i < self->count; i++)
         self->list[i] = self->list[i + 1];
@@ -123,7 +125,7 @@ void imports_begin(struct imports *self, const char *source)
 bool imports_end(struct imports *self, const char *source)
 {
     for (size_t i = self->count; i-- > 0;)
-        if (is_of(self->list[i], source) && !self->list[i]->is_listed)
+        if (is_of(self->list[i], source) && !self->list[i]->is_listed && !self->list[i]->is_named)
             take_out(self, i);
     self->generation += self->changed;
     return self->changed;
@@ -161,7 +163,7 @@ static bool choose_name(const struct imports *self, const char *source, const ch
         if (entry == NULL ||
             (is_of(entry, source) && strcmp(entry->tool.remote_name, remote_name) == 0))
             return true;
-        if (is_of(entry, source) && !entry->is_listed)
+        if (is_of(entry, source) && !entry->is_listed && !entry->is_named)
             return true; /* it was another's, who has gone */
     }
     return false;
@@ -275,6 +277,13 @@ static void put_in(struct imports *self, struct entry *entry)
     self->changed = true;
 }
 
+static void set_named(struct imports *self, struct entry *entry, bool is_named)
+{
+    self->named += is_named;
+    self->named -= entry->is_named;
+    entry->is_named = is_named;
+}
+
 bool imports_add(struct imports *self, const char *source, const struct remote_tool *tool,
                  char *reason)
 {
@@ -288,6 +297,7 @@ bool imports_add(struct imports *self, const char *source, const struct remote_t
     struct entry *before = entry_of(self, name);
     if (before != NULL && is_same(&before->tool, &entry->tool)) {
         before->is_listed = true;
+        set_named(self, before, false);
         release(entry);
         return true;
     }
@@ -300,6 +310,63 @@ bool imports_add(struct imports *self, const char *source, const struct remote_t
     }
     put_in(self, entry);
     return true;
+}
+
+/* The entry of a source's own name for it; NULL: none. */
+static struct entry *entry_of_remote(const struct imports *self, const char *source,
+                                     const char *remote_name)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (is_of(self->list[i], source) &&
+            strcmp(self->list[i]->tool.remote_name, remote_name) == 0)
+            return self->list[i];
+    return NULL;
+}
+
+const struct remote_tool *imports_put(struct imports *self, const char *source,
+                                      const struct remote_tool *tool, char *reason)
+{
+    struct entry *entry = entry_of_remote(self, source, tool->remote_name);
+    bool is_named = entry == NULL || entry->is_named;
+    if (entry == NULL && self->named == NAMED_TOOLS_MAX) {
+        (void)refuse(reason, "no more tools can be offered by name alone", tool->remote_name);
+        return NULL;
+    }
+    self->changed = false;
+    bool is_taken = imports_add(self, source, tool, reason);
+    self->generation += self->changed;
+    if (!is_taken)
+        return NULL;
+    entry = entry_of_remote(self, source, tool->remote_name);
+    assert(entry != NULL);
+    set_named(self, entry, is_named);
+    return &entry->tool;
+}
+
+void imports_drop(struct imports *self, const char *source, const char *remote_name)
+{
+    const struct entry *entry = entry_of_remote(self, source, remote_name);
+    if (entry == NULL)
+        return;
+    take_out(self, place_of(self, entry->tool.name));
+    self->generation++;
+}
+
+enum status imports_write_definition(const struct remote_tool *tool, struct writer *writer)
+{
+    struct msg_tool_definition definition = {.name = bytes_of(tool->name),
+                                             .version = bytes_of(tool->version),
+                                             .description = bytes_of(tool->description),
+                                             .parameters = tool->parameters,
+                                             .result = tool->result,
+                                             .schema = tool->schema,
+                                             .timeout_ms = tool->timeout_ms,
+                                             .scope = bytes_of(tool->scope),
+                                             .cacheable = tool->cacheable,
+                                             .ttl_ms = tool->ttl_ms,
+                                             .read_only = tool->read_only,
+                                             .idempotent = tool->idempotent};
+    return message_write(MSG_TOOL_DEFINITION, &definition, writer);
 }
 
 const struct remote_tool *imports_find(const struct imports *self, struct bytes name)
@@ -320,6 +387,11 @@ size_t imports_count(const struct imports *self)
 size_t imports_bytes(const struct imports *self)
 {
     return self->bytes;
+}
+
+size_t imports_named(const struct imports *self)
+{
+    return self->named;
 }
 
 uint64_t imports_generation(const struct imports *self)

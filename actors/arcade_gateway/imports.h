@@ -8,7 +8,8 @@
 
 #include "protocol/message.h"
 
-#define REMOTE_TOOLS_MAX METHODS_MAX       /* of all sources, and our own */
+#define REMOTE_TOOLS_MAX (METHODS_MAX - 2) /* of all sources; READY names two methods more */
+#define NAMED_TOOLS_MAX 32u                /* of them that no list held: asked for by name */
 #define REMOTE_NAME_BYTES_MAX 256u         /* as the source calls it, with its end */
 #define REMOTE_SOURCE_BYTES_MAX 32u        /* of a source's name, with its end */
 #define REMOTE_SCHEMA_BYTES_MAX 16384u     /* of each schema, canonical */
@@ -52,14 +53,29 @@ bool imports_add(struct imports *self, const char *source, const struct remote_t
 /* returns  true: what is offered has changed */
 bool imports_end(struct imports *self, const char *source);
 
+/* Take up one tool that was asked for by name, as imports_add() does, or what has changed of it. If
+ * no list held it, it stays until imports_drop(), or until one does.
+ *
+ * returns  NULL: it was not taken, and reason says why */
+const struct remote_tool *imports_put(struct imports *self, const char *source,
+                                      const struct remote_tool *tool, char *reason);
+
+/* Its source says that it has no such tool, or not any more. */
+void imports_drop(struct imports *self, const char *source, const char *remote_name);
+
 /* The tool of this name; NULL: none. It may go with the next list, unless it is held. */
 const struct remote_tool *imports_find(const struct imports *self, struct bytes name);
 size_t imports_count(const struct imports *self);
 size_t imports_bytes(const struct imports *self); /* of IMPORTS_BYTES_MAX */
+size_t imports_named(const struct imports *self); /* of NAMED_TOOLS_MAX */
 const struct remote_tool *imports_at(const struct imports *self, size_t index); /* by name */
 
 /* One up whenever what is offered has changed. */
 uint64_t imports_generation(const struct imports *self);
+
+/* Message tool_definition, within the bounds above. */
+MUST_USE enum status imports_write_definition(const struct remote_tool *tool,
+                                              struct writer *writer);
 
 /* How many of a source. */
 size_t imports_count_of(const struct imports *self, const char *source);

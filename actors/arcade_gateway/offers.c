@@ -8,8 +8,9 @@ void offers_write_methods(const struct imports *imports, bool with_models, struc
 {
     size_t count = imports_count(imports);
     struct msg_method model = {.name = bytes_of(OFFERS_MODEL_METHOD)};
+    struct msg_method describe = {.name = bytes_of(OFFERS_DESCRIBE_METHOD)};
     enum status status = STATUS_OK;
-    writer_array(writer, count + with_models);
+    writer_array(writer, count + with_models + 1);
     for (size_t i = 0; i < count; i++) {
         const struct remote_tool *tool = imports_at(imports, i);
         struct msg_method method = {bytes_of(tool->name), bytes_of(tool->version), tool->schema};
@@ -19,23 +20,8 @@ void offers_write_methods(const struct imports *imports, bool with_models, struc
     if (with_models)
         status = message_write(MSG_METHOD, &model, writer);
     assert(status == STATUS_OK);
-}
-
-static enum status write_definition(const struct remote_tool *tool, struct writer *writer)
-{
-    struct msg_tool_definition definition = {.name = bytes_of(tool->name),
-                                             .version = bytes_of(tool->version),
-                                             .description = bytes_of(tool->description),
-                                             .parameters = tool->parameters,
-                                             .result = tool->result,
-                                             .schema = tool->schema,
-                                             .timeout_ms = tool->timeout_ms,
-                                             .scope = bytes_of(tool->scope),
-                                             .cacheable = tool->cacheable,
-                                             .ttl_ms = tool->ttl_ms,
-                                             .read_only = tool->read_only,
-                                             .idempotent = tool->idempotent};
-    return message_write(MSG_TOOL_DEFINITION, &definition, writer);
+    status = message_write(MSG_METHOD, &describe, writer);
+    assert(status == STATUS_OK);
 }
 
 enum status offers_write_tools(const struct imports *imports, struct bytes name, char *room,
@@ -51,7 +37,7 @@ enum status offers_write_tools(const struct imports *imports, struct bytes name,
         const struct remote_tool *tool = imports_at(imports, i);
         if (name.data != NULL && !bytes_are(name, tool->name))
             continue;
-        enum status status = write_definition(tool, &list);
+        enum status status = imports_write_definition(tool, &list);
         assert(status == STATUS_OK); /* IMPORTS_BYTES_MAX saw to it */
     }
     struct msg_tool_definitions definitions = {.tools = writer_bytes(&list)};

@@ -5,7 +5,10 @@
 
 #include "actors/arcade_gateway/remote_calls.h"
 
-#define OFFERS_MODEL_METHOD "model" /* a turn of a language model; no tool */
+#define OFFERS_MODEL_METHOD "model"       /* a turn of a language model; no tool */
+#define OFFERS_DESCRIBE_METHOD "describe" /* a definition from where it is made; no tool */
+
+_Static_assert(REMOTE_TOOLS_MAX + 2 <= METHODS_MAX, "READY names all tools and both methods");
 
 /* The array of messages method. */
 void offers_write_methods(const struct imports *imports, bool with_models, struct writer *writer);

@@ -73,6 +73,37 @@ static enum status definition_fetch(struct tools *self, const struct msg_directo
     return STATUS_NO_ROLE;
 }
 
+/* Ask a gateway for a definition: where a remote tool is made more is known of it than a list said.
+ *
+ * row  of the directory, or NULL: no list held it
+ * ret_row, ret  written on OK; valid until the next question of the handle */
+static enum status describe(struct tools *self, const char *name,
+                            const struct msg_directory_method *row,
+                            struct msg_directory_method *ret_row, struct msg_tool_definition *ret)
+{
+    char bytes[128];
+    struct msg_tool_describe wanted = {.name = bytes_of(name)};
+    struct fact_request request = FACT_REQUEST;
+    struct fact_reply reply;
+    request.role = ROLE_ARCADE_GATEWAY;
+    request.method = bytes_of("describe");
+    request.timeout_ms = self->timeout_ms;
+    enum status status =
+        message_encode(MSG_TOOL_DESCRIBE, &wanted, bytes, sizeof bytes, &request.body);
+    if (status == STATUS_OK)
+        status = fact_call(self->handle, &request, &reply);
+    if (status == STATUS_OK)
+        status = message_decode(MSG_TOOL_DEFINITION, reply.body, ret);
+    if (status != STATUS_OK)
+        return status;
+    *ret_row = (struct msg_directory_method){.name = ret->name,
+                                             .version = ret->version,
+                                             .role = ROLE_ARCADE_GATEWAY,
+                                             .schema = ret->schema,
+                                             .workers = row == NULL ? 1 : row->workers};
+    return STATUS_OK;
+}
+
 /* A number of 64 bits that is a hash; in JSON most readers would round it. */
 static void put_hash(struct writer *writer, const char *key, uint64_t hash)
 {
@@ -143,20 +174,22 @@ static enum exit_code list(const struct invocation *invocation, struct tools *to
     return CODE_OK;
 }
 
-/* The row of a name, or of its dotted alias; NULL: none, and that is said. */
-static const struct msg_directory_method *tool_find(const struct invocation *invocation,
-                                                    const struct tools *tools)
+/* A name, or its dotted alias; NULL: none. */
+static const struct msg_directory_method *tool_find(const struct tools *tools, const char *name)
 {
-    char name[METHOD_BYTES_MAX + 1], names[METHODS_KNOWN_MAX][METHOD_BYTES_MAX + 1];
+    for (unsigned i = 0; i < tools->count; i++)
+        if (bytes_are(tools->rows[i].name, name))
+            return &tools->rows[i];
+    return NULL;
+}
+
+static void say_unknown(const struct invocation *invocation, const struct tools *tools,
+                        const char *name)
+{
+    char names[METHODS_KNOWN_MAX][METHOD_BYTES_MAX + 1];
     const char *words[METHODS_KNOWN_MAX];
-    snprintf(name, sizeof name, "%s", invocation->arguments[0]);
-    char *dot = strchr(name, '.');
-    if (dot != NULL)
-        *dot = '_';
     for (unsigned i = 0; i < tools->count; i++) {
         struct bytes row = tools->rows[i].name;
-        if (bytes_are(row, name))
-            return &tools->rows[i];
         snprintf(names[i], sizeof names[i], "%.*s", (int)row.size, row.data);
         words[i] = names[i];
     }
@@ -164,20 +197,31 @@ static const struct msg_directory_method *tool_find(const struct invocation *inv
     fprintf(invocation->err, "fact: no tool %s is served%s%s%s\n", invocation->arguments[0],
             near == NULL ? "; see: fact tools list" : " (did you mean ", near == NULL ? "" : near,
             near == NULL ? "" : "?)");
-    return NULL;
 }
 
 static enum exit_code show(const struct invocation *invocation, struct tools *tools,
                            struct document *document)
 {
+    char name[METHOD_BYTES_MAX + 1];
     struct msg_tool_definition tool;
+    struct msg_directory_method described;
     enum status status = tools_fetch(tools);
     if (status != STATUS_OK)
         return report(invocation, status);
-    const struct msg_directory_method *row = tool_find(invocation, tools);
-    if (row == NULL)
+    snprintf(name, sizeof name, "%s", invocation->arguments[0]);
+    char *dot = strchr(name, '.');
+    if (dot != NULL)
+        *dot = '_';
+    const struct msg_directory_method *row = tool_find(tools, name);
+    bool may_be_remote = row == NULL || row->role == ROLE_ARCADE_GATEWAY;
+    if (may_be_remote && describe(tools, name, row, &described, &tool) == STATUS_OK)
+        row = &described;
+    else if (row != NULL)
+        status = definition_fetch(tools, row, &tool);
+    if (row == NULL) {
+        say_unknown(invocation, tools, name);
         return CODE_INVALID;
-    status = definition_fetch(tools, row, &tool);
+    }
     if (status != STATUS_OK)
         return report(invocation, status);
     put_tool(&document->writer, row, &tool, true);

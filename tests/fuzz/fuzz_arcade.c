@@ -1,6 +1,6 @@
 /* fuzz_arcade - what Arcade answers: any bytes. Whatever comes, a dialogue ends; a failure has a
  * status and a code, and never our key; an answer is a sound value; no exchange leaves the base
- * address, and what may do harm is executed once, but for the user's leave.
+ * address, and of a tool that is asked for by name what comes is its definition.
  *
  * input  a byte of flags; then responses: a byte of status, two of length, the body */
 #include <assert.h>
@@ -12,16 +12,17 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY "arc_secret"
+#define TOOL "Arcade_Mail_Send"
 #define BASE "https://a.test/v1/"
 #define FLAG_PARTIAL 1u
 #define FLAG_IDEMPOTENT 2u
 #define FLAG_LEAVE 4u
-#define FLAG_PURPOSE 8u /* and 16: CALL, LIST, HEALTH, CALL */
+#define FLAG_PURPOSE 8u /* and 16: CALL, LIST, HEALTH, DESCRIBE */
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static const enum dialogue_purpose purposes[] = {DIALOGUE_CALL, DIALOGUE_LIST, DIALOGUE_HEALTH,
-                                                 DIALOGUE_CALL};
+                                                 DIALOGUE_DESCRIBE};
 static const unsigned statuses_of_http[] = {200, 200, 200, 200, 400, 403, 404, 429, 503};
 static char result[RESULT_BYTES_MAX], deps[64];
 
@@ -65,6 +66,12 @@ static void check_end(const struct dialogue *dialogue, enum dialogue_next next)
         assert(failure->code[0] != '\0');
         assert(strstr(failure->message, KEY) == NULL);
         assert(strstr(failure->hint, KEY) == NULL);
+    } else if (dialogue->purpose == DIALOGUE_DESCRIBE) {
+        struct msg_tool_definition tool;
+        enum status status =
+            message_decode(MSG_TOOL_DEFINITION, writer_bytes(&dialogue->data), &tool);
+        assert(status == STATUS_OK);
+        assert(bytes_are(tool.name, TOOL));
     } else if (dialogue->purpose == DIALOGUE_CALL) {
         assert(value_check(writer_bytes(&dialogue->data), ARCADE_DATA_NESTING_MAX));
     }
@@ -87,33 +94,51 @@ static void talk_through(struct dialogue *dialogue, const unsigned char *at,
     check_end(dialogue, next);
 }
 
+/* The tool that is called, among what is offered: it may be replaced, and go. */
+static const struct remote_tool *offer(struct imports *imports, unsigned flags)
+{
+    char reason[HTTP_REASON_BYTES];
+    struct remote_tool tool = {.remote_name = "Mail.Send", .version = "1.0.0", .scope = "user"};
+    tool.idempotent = (flags & FLAG_IDEMPOTENT) != 0;
+    tool.needs_authorization = (flags & FLAG_LEAVE) != 0;
+    imports_begin(imports, "Arcade");
+    bool is_taken = imports_add(imports, "Arcade", &tool, reason);
+    assert(is_taken);
+    (void)imports_end(imports, "Arcade");
+    const struct remote_tool *found = imports_find(imports, bytes_of(TOOL));
+    assert(found != NULL);
+    imports_hold(found);
+    return found;
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     static struct arcade_talk talk;
-    static struct remote_tool tool;
+    char room[64];
     struct arcade_server server = {.toolkits = ""};
     struct remote remote = {.name = "Arcade", .url = "https://a.test", .secret = KEY};
+    struct msg_tool_describe wanted = {.name = bytes_of(TOOL)};
     unsigned flags = size > 0 ? data[0] : 0;
     memset(&talk, 0, sizeof talk);
-    tool = (struct remote_tool){.remote_name = "Mail.Send", .version = "1.0.0"};
-    tool.idempotent = (flags & FLAG_IDEMPOTENT) != 0;
-    tool.needs_authorization = (flags & FLAG_LEAVE) != 0;
     remote.imports = imports_new();
     remote.memory = &server;
     struct dialogue dialogue = {.dialect = &dialect_arcade,
                                 .state = &talk,
                                 .purpose = purposes[flags / FLAG_PURPOSE % COUNT_OF(purposes)],
                                 .remote = &remote,
-                                .tool = &tool,
-                                .arguments = {"\x80", 1},
+                                .tool = offer(remote.imports, flags),
                                 .user = name_of(bytes_of("ann")),
                                 .wants_partial = (flags & FLAG_PARTIAL) != 0,
                                 .now_at = US_PER_S,
                                 .deadline_at = 300 * US_PER_S};
+    enum status status =
+        message_encode(MSG_TOOL_DESCRIBE, &wanted, room, sizeof room, &dialogue.arguments);
+    assert(status == STATUS_OK);
     writer_init(&dialogue.data, result, sizeof result);
     writer_init(&dialogue.deps, deps, sizeof deps);
     talk_through(&dialogue, size > 0 ? data + 1 : data, data + size);
     dialect_arcade.end(&dialogue);
+    imports_release(&dialogue.tool);
     imports_destroy(&remote.imports);
     return 0;
 }

@@ -83,6 +83,14 @@ enum dialogue_next arcade_answer(unsigned status, const char *body)
     return arcade_answer_bytes(bytes_of(body));
 }
 
+enum dialogue_next arcade_refuse(unsigned status, const char *body)
+{
+    enum dialogue_next next = arcade_answer(status, body);
+    if (next != DIALOGUE_EXCHANGE || arcade_talk.step != ARCADE_DESCRIBE)
+        return next;
+    return arcade_answer(404, "{}");
+}
+
 void arcade_check_failure(enum status status, const char *code)
 {
     ck_assert_msg(arcade_dialogue.failure.status == status &&

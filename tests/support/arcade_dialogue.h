@@ -36,6 +36,9 @@ enum dialogue_next arcade_begin(enum dialogue_purpose purpose);
 enum dialogue_next arcade_answer_bytes(struct bytes body);
 enum dialogue_next arcade_answer(unsigned status, const char *body);
 
+/* As arcade_answer(); if then the tool's definition is asked for, there is none. */
+enum dialogue_next arcade_refuse(unsigned status, const char *body);
+
 /* The value of a header of the exchange; NULL: there is none. */
 const char *arcade_header(const char *name);
 

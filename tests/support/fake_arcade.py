@@ -68,8 +68,11 @@ class FakeArcade(FakeServer):
         self.list = self._checked(self._list)
         self.authorize = self._checked(self._authorize)
         self.status = self._checked(self._status)
+        self.describe = self._checked(self._describe)
+        self.unlisted = set()  # names that only those learn who ask for them by name
         self.on("GET", HEALTH, answer(200, {"healthy": True}))
         self.on("GET", TOOLS, self.list).on("POST", EXECUTE, self.execute)
+        self.on("GET", TOOLS + "/*", self.describe)
         self.on("POST", AUTHORIZE, self.authorize).on("GET", STATUS, self.status)
 
     def offer(self, name, run, version="1.0.0", description="A tool.", required=(), **parameters):
@@ -118,14 +121,21 @@ class FakeArcade(FakeServer):
             return failure(400, "bad_request", "limit must be 1 to 100")
         toolkit = request.query.get("toolkit")
         rows = [row for name, row in sorted(self.definitions.items())
-                if toolkit in (None, row["toolkit"]["name"])]
+                if toolkit in (None, row["toolkit"]["name"]) and name not in self.unlisted]
         items = rows[offset:offset + limit]
         return answer(200, {"items": items, "limit": limit, "offset": offset,
                             "page_count": len(items), "total_count": len(rows)})
 
+    def _describe(self, request):
+        row = self.definitions.get(request.path[len(TOOLS) + 1:])
+        return answer(200, row) if row else failure(404, "not_found", "no such tool")
+
     def _execute(self, request):
         body = request.json
         name, user = body["tool_name"], body.get("user_id")
+        version = self.definitions[name]["toolkit"]["version"] if name in self.runs else None
+        if body.get("tool_version", version) != version:
+            return failure(404, "not_found", "no tool %s of this version" % name)
         if name not in self.runs:
             return failure(404, "not_found", "no tool " + name)
         if not user:

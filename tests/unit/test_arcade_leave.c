@@ -342,11 +342,11 @@ END_TEST
 START_TEST(a_tool_that_cannot_be_authorized_is_not_found)
 {
     begin_leave(true);
-    ck_assert_int_eq(arcade_answer(404, "{}"), DIALOGUE_FAILED);
+    ck_assert_int_eq(arcade_refuse(404, "{}"), DIALOGUE_FAILED);
     arcade_check_failure(STATUS_BAD_REQUEST, "TOOL_NOT_FOUND");
     begin_leave(true);
     ck_assert_int_eq(arcade_answer(200, PENDING), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(404, "{}"), DIALOGUE_FAILED);
+    ck_assert_int_eq(arcade_refuse(404, "{}"), DIALOGUE_FAILED);
     arcade_check_failure(STATUS_APP_ERROR, "UPSTREAM_NOT_FOUND");
 }
 END_TEST

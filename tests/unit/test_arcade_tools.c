@@ -90,7 +90,7 @@ START_TEST(a_parameter_becomes_a_schema)
     ck_assert_int_eq(arcade_begin(DIALOGUE_LIST), DIALOGUE_EXCHANGE);
     ck_assert_int_eq(arcade_answer(200, page), DIALOGUE_DONE);
     const struct remote_tool *found = find("Arcade_Math_Add");
-    ck_assert_msg(found != NULL, "%s", arcade_server.refusal);
+    ck_assert_msg(found != NULL, "%s", arcade_remote.refusal);
     struct bytes properties = value_find(found->parameters, "properties");
     ck_assert_msg(bytes_equal(value_find(properties, "p"),
                               arcade_json(parameters[_i].schema, bytes, sizeof bytes)),
@@ -141,8 +141,8 @@ START_TEST(a_definition_that_is_none_is_counted_and_the_rest_is_taken)
                    bad_definitions[_i]);
     ck_assert_int_eq(arcade_begin(DIALOGUE_LIST), DIALOGUE_EXCHANGE);
     ck_assert_int_eq(arcade_answer(200, page), DIALOGUE_DONE);
-    ck_assert_uint_eq(arcade_server.refused, 1);
-    ck_assert_str_ne(arcade_server.refusal, "");
+    ck_assert_uint_eq(arcade_remote.refused, 1);
+    ck_assert_str_ne(arcade_remote.refusal, "");
     ck_assert_uint_eq(imports_count(arcade_remote.imports), 1);
     ck_assert_ptr_nonnull(find("Arcade_Math_Add"));
 }

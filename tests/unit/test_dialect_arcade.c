@@ -78,7 +78,7 @@ START_TEST(the_longest_names_fit)
     ck_assert_uint_eq(strlen(arcade_talk.user), 4u * NAME_BYTES_MAX + 1);
     arcade_dialogue.tenant = (struct name){0};
     ck_assert_int_eq(dialect_arcade.begin(&arcade_dialogue, &arcade_exchange), DIALOGUE_EXCHANGE);
-    ck_assert_uint_eq(strlen(arcade_talk.user), 3u * NAME_BYTES_MAX);
+    ck_assert_uint_eq(strlen(arcade_talk.user), (size_t)3 * NAME_BYTES_MAX);
 }
 END_TEST
 
@@ -142,7 +142,7 @@ START_TEST(each_kind_of_error_is_what_the_table_says)
                    "is\",\"can_retry\":true,\"retry_after_ms\":1500}}}",
                    kinds[_i].kind);
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(200, body), DIALOGUE_FAILED);
+    ck_assert_int_eq(arcade_refuse(200, body), DIALOGUE_FAILED);
     arcade_check_failure(kinds[_i].status, kinds[_i].code);
     ck_assert_str_eq(arcade_dialogue.failure.message, "so it is");
     ck_assert_uint_eq(arcade_dialogue.failure.retry_after_ms, 1500);
@@ -171,12 +171,12 @@ static const struct {
 START_TEST(each_status_of_http_is_what_the_table_says)
 {
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(codes[_i].code, "{\"name\":\"x\",\"message\":\"so it is\"}"),
+    ck_assert_int_eq(arcade_refuse(codes[_i].code, "{\"name\":\"x\",\"message\":\"so it is\"}"),
                      DIALOGUE_FAILED);
     arcade_check_failure(codes[_i].status, codes[_i].name);
     ck_assert_ptr_nonnull(strstr(arcade_dialogue.failure.message, "so it is"));
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(codes[_i].code, "<html>"), DIALOGUE_FAILED);
+    ck_assert_int_eq(arcade_refuse(codes[_i].code, "<html>"), DIALOGUE_FAILED);
     arcade_check_failure(codes[_i].status, codes[_i].name);
 }
 END_TEST
@@ -311,7 +311,7 @@ END_TEST
 START_TEST(our_key_is_in_no_failure)
 {
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(400, "{\"message\":\"bad: Bearer " KEY ", " KEY "\"}"),
+    ck_assert_int_eq(arcade_refuse(400, "{\"message\":\"bad: Bearer " KEY ", " KEY "\"}"),
                      DIALOGUE_FAILED);
     ck_assert_ptr_null(strstr(arcade_dialogue.failure.message, KEY));
     ck_assert_ptr_nonnull(strstr(arcade_dialogue.failure.message, "bad: Bearer *"));
@@ -348,7 +348,7 @@ START_TEST(a_message_is_cut_between_two_characters)
     for (unsigned i = 0; i < 400; i++)
         strcat(body, "\xc3\xa9");
     ck_assert_int_eq(arcade_begin(DIALOGUE_CALL), DIALOGUE_EXCHANGE);
-    ck_assert_int_eq(arcade_answer(400, strcat(body, "\"}")), DIALOGUE_FAILED);
+    ck_assert_int_eq(arcade_refuse(400, strcat(body, "\"}")), DIALOGUE_FAILED);
     ck_assert(cursor_is_utf8(bytes_of(arcade_dialogue.failure.message)));
     ck_assert_ptr_null(strchr(arcade_dialogue.failure.message, '?'));
     ck_assert_uint_gt(strlen(arcade_dialogue.failure.message), 390);
