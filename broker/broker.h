@@ -38,6 +38,16 @@ struct broker_outside {
     enum status (*answer)(void *self, struct bytes method, struct bytes body,
                           struct writer *writer);
 
+    /* Read the settings anew, for ADMIN reload; NULL: they cannot be.
+     *
+     * dry_run  only say what would change
+     * ret      written on OK; the broker puts it in force
+     * writer   gets a message reloaded
+     * reason   SETTINGS_REASON_BYTES
+     * returns  OK; BAD_REQUEST: they are wrong, reason says why */
+    enum status (*reload)(void *self, bool dry_run, struct policy *ret, struct writer *writer,
+                          char *reason);
+
     /* A line of the log; NULL: none wanted. */
     void (*note)(void *self, enum log_event event, const struct log_field *fields, size_t count);
 };

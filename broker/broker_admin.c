@@ -26,6 +26,11 @@ static const struct {
     broker_handler *handler;
 } methods[] = {
     {"drain", admin_drain},
+    {"limits", broker_admin_limits},
+    {"limit_set", broker_admin_limit_set},
+    {"breakers", broker_admin_breakers},
+    {"breaker_set", broker_admin_breaker_set},
+    {"reload", broker_admin_reload},
 };
 
 void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)

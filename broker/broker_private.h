@@ -12,6 +12,7 @@
  *   broker_policy.c      what may change while it runs
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
  *   broker_admin.c       ADMIN: what operators tell it
+ *   broker_operate.c     of it: limits, breakers, settings
  *   broker_statistics.c  the answers to directory and statistics
  *   broker_metrics.c     the same counts as metrics */
 #ifndef BROKER_BROKER_PRIVATE_H
@@ -262,6 +263,10 @@ void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool 
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;
 void broker_end_relay(struct broker *self, struct relay *relay, enum status status);
 void broker_end_relays(struct broker *self, uint32_t session);
+
+/* broker_operate.c: rows of broker_admin.c */
+broker_handler broker_admin_limits, broker_admin_limit_set, broker_admin_breakers,
+    broker_admin_breaker_set, broker_admin_reload;
 
 /* broker_admin.c */
 broker_handler broker_on_admin;

@@ -24,6 +24,7 @@
 #include "actors/runtime/usage.h"
 #include "broker/broker.h"
 #include "broker/others.h"
+#include "broker/reload.h"
 
 #define CLOCK_EVERY 32u /* pairs of clients between two looks at the clock */
 #define USAGE_US US_PER_S
@@ -42,16 +43,20 @@ struct process {
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
     struct broker *broker;
     struct metrics *metrics;
+    struct reload *reload;
     uint64_t foreign; /* messages that are not a routing id of ours and one frame */
     int64_t usage_at;
 };
 
-static volatile sig_atomic_t stops; /* signals that ask for the end */
+static volatile sig_atomic_t stops;   /* signals that ask for the end ... */
+static volatile sig_atomic_t reloads; /* ... and for the settings to be read anew */
 
 static void on_signal(int number)
 {
-    (void)number;
-    stops++;
+    if (number == SIGHUP)
+        reloads = 1;
+    else
+        stops++;
 }
 
 static void catch_signals(void)
@@ -59,6 +64,7 @@ static void catch_signals(void)
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: it ends the poll */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
 }
@@ -110,6 +116,7 @@ static enum status answer_metrics(struct process *self, struct bytes body, struc
     (void)body;
     broker_measure(self->broker, self->metrics);
     metrics_set(self->metrics, METRIC_PEER_FAULTS_TOTAL, LABELS("foreign"), (double)self->foreign);
+    reload_measure(self->reload, self->metrics);
     metrics_sample_process(self->metrics);
     metrics_write(self->metrics, writer);
     return STATUS_OK;
@@ -140,6 +147,24 @@ static enum status answer_query(void *outside, struct bytes method, struct bytes
     if (bytes_are(method, "loglevel"))
         return answer_loglevel(outside, body, writer);
     return STATUS_NO_ROLE;
+}
+
+static enum status read_anew(void *outside, bool dry_run, struct policy *ret, struct writer *writer,
+                             char *reason)
+{
+    struct process *self = outside;
+    enum log_level level;
+    enum status status = reload_read(self->reload, dry_run, ret, &level, writer, reason);
+    if (dry_run)
+        return status;
+    if (status == STATUS_OK)
+        log_set_level(level);
+    if (status == STATUS_OK)
+        log_event(EVENT_CONFIG_READ, log_text("changed", reload_names(self->reload, OPTION_RELOAD)),
+                  log_text("restart", reload_names(self->reload, OPTION_RESTART)));
+    else
+        log_event(EVENT_CONFIG_REFUSED, log_text("why", reason));
+    return status;
 }
 
 static void note(void *outside, enum log_event event, const struct log_field *fields, size_t count)
@@ -236,6 +261,18 @@ static void sleep_until(struct process *self, int64_t due_at)
     inlets_wait(&self->inlets, timeout_ms > 0 ? (int)timeout_ms : 0);
 }
 
+/* SIGHUP: what an operator would hear of ADMIN reload is in the log. */
+static void take_settings(struct process *self)
+{
+    char said[CONTROL_BYTES_MAX], reason[SETTINGS_REASON_BYTES];
+    struct policy policy;
+    struct writer writer;
+    reloads = 0;
+    writer_init(&writer, said, sizeof said);
+    if (read_anew(self, false, &policy, &writer, reason) == STATUS_OK)
+        broker_set_policy(self->broker, &policy, clock_now());
+}
+
 /* The first signal drains; a second one ends at once. */
 static void run(struct process *self)
 {
@@ -246,6 +283,8 @@ static void run(struct process *self)
             log_bare(EVENT_DRAINING);
             broker_drain(self->broker, clock_now());
         }
+        if (reloads > 0)
+            take_settings(self);
         bool idle = turn(self) == 0;
         sleep_until(self, idle ? broker_due_at(self->broker) : 0);
     }
@@ -300,7 +339,8 @@ static void start(struct process *self, const struct settings *settings, const c
                   const struct policy *policy)
 {
     struct broker_config config = broker_config_default();
-    const struct broker_outside outside = {self, send_message, publish, answer_query, note};
+    const struct broker_outside outside = {self,         send_message, publish,
+                                           answer_query, read_anew,    note};
     config.policy = *policy;
     config.instance = instance;
     config.frontend = self->endpoints[SIDE_FRONTEND];
@@ -334,9 +374,11 @@ static int io_threads_of(const struct settings *settings)
     return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
 }
 
-static int serve(const struct settings *settings, const struct policy *policy)
+static int serve(const struct settings *settings, const struct policy *policy,
+                 struct reload *reload)
 {
-    struct process self = {.context = zmq_ctx_new(), .metrics = metrics_new(METRIC_SERIES_MAX)};
+    struct process self = {
+        .context = zmq_ctx_new(), .metrics = metrics_new(METRIC_SERIES_MAX), .reload = reload};
     char made_up[32];
     const char *instance = settings_text(settings, "broker", "instance");
     int io_threads = io_threads_of(settings), code = EX_UNAVAILABLE;
@@ -384,6 +426,7 @@ int main(int argc, char **argv)
     struct policy policy;
     char reason[SETTINGS_REASON_BYTES];
     int code = EX_CONFIG;
+    struct reload *reload = reload_new(&program, argc, argv, environ, settings);
     if (command_line_read(&program, argc, argv, environ, settings, &code)) {
         const char *name = settings_text(settings, "common", "log_level");
         if (log_level_find(bytes_of(name), &level))
@@ -391,10 +434,11 @@ int main(int argc, char **argv)
         catch_signals();
         code = EX_CONFIG;
         if (policy_read(settings, &policy, reason))
-            code = serve(settings, &policy);
+            code = serve(settings, &policy, reload);
         else
             fprintf(stderr, "fact-broker: %s\n", reason);
     }
+    reload_destroy(&reload);
     settings_destroy(&settings);
     return code;
 }

@@ -50,6 +50,9 @@ enum cli_option {
     CLI_FOLLOW,
     CLI_FROM,
     CLI_TOPIC,
+    CLI_BURST,
+    CLI_MODE,
+    CLI_DRY_RUN,
     CLI_OPTION_COUNT
 };
 

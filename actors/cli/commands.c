@@ -64,6 +64,12 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        1, INT64_MAX, "The first event wanted"},
     [CLI_TOPIC]     = {"topic", 0, VALUE_TEXT, "TOPIC", NULL, NULL,
                        1, 15, "Only these: members, view, invalidate ..."},
+    [CLI_BURST]     = {"burst", 0, VALUE_NUMBER, "N", NULL, NULL,
+                       1, 1000000, "How many may come at once; else a third of the rate's count"},
+    [CLI_MODE]      = {"mode", 0, VALUE_CHOICE, "monitor|enforce", NULL, NULL,
+                       0, 0, "Only count what it would refuse, or refuse it"},
+    [CLI_DRY_RUN]   = {"dry-run", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Say what would be, and change nothing"},
 };
 
 static const struct verb verbs[] = {
@@ -111,6 +117,32 @@ static const struct verb verbs[] = {
      "something is wrong.", verb_config_check},
     {"config show", "[FILE]", 0, 1, {CLI_ORIGINS},
      "Show every setting that would count", NULL, verb_config_show},
+    {"config reload", "", 0, 0, {CLI_DRY_RUN},
+     "Have the broker read its settings anew",
+     "All or nothing: if something is wrong, everything stays as it was, and it is said what. Names\n"
+     "the settings that count from now on, and those that need a restart. What was set by hand, with\n"
+     "fact limits set, is again what the settings say.", verb_config_reload},
+    {"limits list", "", 0, 0, {0},
+     "List the rate limits, and what they did", NULL, verb_limits_list},
+    {"limits show", "KIND[:NAME]", 1, 1, {0},
+     "Show one rate limit", NULL, verb_limits_show},
+    {"limits set", "KIND[:NAME] [RATE]", 1, 2, {CLI_BURST, CLI_MODE, CLI_DRY_RUN},
+     "Set a rate limit while the broker runs",
+     "KIND is global, tenant, user, tenant_role, method or tool: of each one, or of the one with this\n"
+     "NAME. RATE is COUNT/s, /m, /h or /d; unlimited: an exception; off: no limit. Without a rate only\n"
+     "what is said changes. A new limit only counts what it would refuse, until --mode enforce. It\n"
+     "holds until the broker ends or reads its settings anew.\n\n"
+     "  fact limits set user 60/m --burst 20 --mode enforce\n"
+     "  fact limits set tenant:acme 100/s\n"
+     "  fact limits set tenant:acme off", verb_limits_set},
+    {"breaker list", "", 0, 0, {0},
+     "List the breakers of methods", NULL, verb_breaker_list},
+    {"breaker trip", "ROLE/METHOD", 1, 1, {CLI_DRY_RUN},
+     "Refuse a method until the breaker is reset",
+     "Its callers get CIRCUIT_OPEN; what runs or waits goes on.\n\n"
+     "  fact breaker trip tool_executor/SQL_QueryReadonly", verb_breaker_trip},
+    {"breaker reset", "ROLE/METHOD", 1, 1, {CLI_DRY_RUN},
+     "Close a breaker, and forget what it has counted", NULL, verb_breaker_reset},
     {"init", "", 0, 0, {CLI_DIR, CLI_COMPANIES},
      "Write the demo data into DIR/demo.sqlite",
      "Twice does no harm: rows that are missing are added, nothing is ever changed.", verb_init},

@@ -159,12 +159,6 @@ static int take_flag(struct reading *self, const char *argument, const char *nex
     return good ? taken : 0;
 }
 
-static int fail_with(const struct reading *self, int code)
-{
-    (void)fprintf(stderr, "%s: %s\n", self->program->name, self->reason);
-    return code;
-}
-
 static bool check_brokers(struct reading *self)
 {
     char endpoint[ENDPOINT_BYTES_MAX];
@@ -191,12 +185,26 @@ static bool check_settings(struct reading *self)
     return true;
 }
 
+/* returns  what to exit with; not EX_OK: reason says why */
+static int read_all(struct reading *self, int argc, char **argv, char *const *environment)
+{
+    int taken = 0;
+    for (int i = 1; i < argc; i += taken) {
+        taken = take_flag(self, argv[i], argv[i + 1]);
+        if (taken == 0)
+            return EX_USAGE;
+    }
+    bool good =
+        self->config == NULL || settings_read_file(self->settings, self->config, self->reason);
+    good = good && settings_read_environment(self->settings, environment, self->reason);
+    return good && check_settings(self) ? EX_OK : EX_CONFIG;
+}
+
 bool command_line_read(const struct program *program, int argc, char **argv,
                        char *const *environment, struct settings *settings, int *ret_code)
 {
     struct reading reading = {.program = program, .settings = settings};
-    int taken = 0;
-    for (int i = 1; i < argc; i += taken) {
+    for (int i = 1; i < argc; i++) {
         *ret_code = EX_OK;
         if (strcmp(argv[i], "--help") == 0) {
             print_help(program);
@@ -206,19 +214,23 @@ bool command_line_read(const struct program *program, int argc, char **argv,
             printf("%s %s\n", program->name, FACT_VERSION);
             return false;
         }
-        taken = take_flag(&reading, argv[i], argv[i + 1]);
-        if (taken == 0) {
-            *ret_code = fail_with(&reading, EX_USAGE);
-            return false;
-        }
     }
-    bool good =
-        reading.config == NULL || settings_read_file(settings, reading.config, reading.reason);
-    good = good && settings_read_environment(settings, environment, reading.reason);
-    good = good && check_settings(&reading);
-    if (!good)
-        *ret_code = fail_with(&reading, EX_CONFIG);
-    return good;
+    int code = read_all(&reading, argc, argv, environment);
+    if (code == EX_OK)
+        return true;
+    (void)fprintf(stderr, "%s: %s\n", program->name, reading.reason);
+    *ret_code = code;
+    return false;
+}
+
+bool command_line_reread(const struct program *program, int argc, char **argv,
+                         char *const *environment, struct settings *settings, char *reason)
+{
+    struct reading reading = {.program = program, .settings = settings};
+    if (read_all(&reading, argc, argv, environment) == EX_OK)
+        return true;
+    memcpy(reason, reading.reason, sizeof reading.reason);
+    return false;
 }
 
 bool settings_next_broker(const struct settings *settings, size_t *at, char *ret)

@@ -35,6 +35,12 @@ struct program {
 bool command_line_read(const struct program *program, int argc, char **argv,
                        char *const *environment, struct settings *settings, int *ret_code);
 
+/* The same later on, for a process that runs: nothing is printed.
+ *
+ * reason   SETTINGS_REASON_BYTES; written on false */
+bool command_line_reread(const struct program *program, int argc, char **argv,
+                         char *const *environment, struct settings *settings, char *reason);
+
 /* The endpoints of common.brokers, one by one: start with at = 0; false: no more, or one that is
  * longer than ENDPOINT_BYTES_MAX - 1, or empty: then *at is 0.
  *

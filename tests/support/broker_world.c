@@ -4,6 +4,8 @@
 #include <string.h>
 
 struct world world;
+enum status (*world_reload)(void *self, bool dry_run, struct policy *ret, struct writer *writer,
+                            char *reason);
 
 static bool greeted[SIDE_COUNT][WORLD_PEERS];
 
@@ -92,7 +94,8 @@ void world_setup(void)
 
 void world_start(void)
 {
-    const struct broker_outside outside = {.send = carry, .publish = publish, .answer = answer};
+    const struct broker_outside outside = {
+        .send = carry, .publish = publish, .answer = answer, .reload = world_reload};
     world.broker = broker_new(&world.config, &outside, world.now_at);
 }
 

@@ -39,6 +39,10 @@ struct world {
 };
 extern struct world world;
 
+/* How its settings are read anew, from the next start on; NULL, as at first: they are not. */
+extern enum status (*world_reload)(void *self, bool dry_run, struct policy *ret,
+                                   struct writer *writer, char *reason);
+
 /* A broker of the default configuration; world_config may be changed before world_start(). */
 void world_setup(void);
 void world_start(void);
