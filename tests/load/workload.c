@@ -12,11 +12,13 @@
 #define ROOM_BYTES (WORKLOAD_SIZE_MAX + 512u)
 #define DEMO_RECORDS 144u /* of the generated data: 12 companies, 12 quarters */
 #define DOUBLES 1000000u  /* numbers that Arcade is asked for */
-#define TENANTS 100u      /* that ask Arcade in turn: a gateway lets one have a few calls only */
+#define TENANTS_MIXED                                                                              \
+    50u /* that ask in turn; all ask Arcade: a gateway lets one have a few calls */
 #define STATEMENT "select revenue from financial_records where id = ? and ? >= 0"
 
 const struct workload_row workload_rows[WORKLOAD_COUNT] = {
     [WORKLOAD_ECHO] = {"echo", "client, broker, fact-echo: the body comes back"},
+    [WORKLOAD_MIXED] = {"mixed", "as echo, of 50 tenants in turn, each in all four classes"},
     [WORKLOAD_HIT] = {"hit", "client, broker, driver, cache partition: an answer that is there"},
     [WORKLOAD_MISS] = {"miss", "as hit, never asked before: a tool runs, and it is kept"},
     [WORKLOAD_SELECT] = {"select", "an indexed SELECT, past the cache"},
@@ -117,6 +119,10 @@ void workload_init(struct workload *self, const struct workload_config *config)
     self->room = malloc(ROOM_BYTES);
     self->bodies = calloc(config->keys, sizeof *self->bodies);
     self->rows = calloc(config->keys, sizeof *self->rows);
+    self->tenants = calloc(TENANTS_MAX, sizeof *self->tenants);
+    assert(self->tenants != NULL);
+    for (unsigned i = 0; i < TENANTS_MAX; i++)
+        (void)snprintf(self->tenants[i], sizeof self->tenants[i], "tenant-%u", i);
     assert(self->room != NULL);
     assert(self->bodies != NULL);
     assert(self->rows != NULL);
@@ -133,6 +139,7 @@ void workload_fini(struct workload *self)
     }
     free(self->bodies);
     free(self->rows);
+    free(self->tenants);
     free(self->room);
     *self = (struct workload){.room = NULL};
 }
@@ -149,6 +156,10 @@ void workload_request(struct workload *self, uint64_t key, struct fact_request *
     ret->flags = FLAG_IDEMPOTENT;
     ret->method = bytes_of("SQL_QueryReadonly");
     switch (self->config.kind) {
+    case WORKLOAD_MIXED:
+        ret->tenant = bytes_of(self->tenants[key % TENANTS_MIXED]);
+        ret->class = (enum request_class)(key / TENANTS_MIXED % CLASS_COUNT);
+        /* fall through */
     case WORKLOAD_ECHO:
         ret->role = ROLE_TOOL_EXECUTOR;
         ret->method = bytes_of("Bench_Echo");
@@ -164,8 +175,7 @@ void workload_request(struct workload *self, uint64_t key, struct fact_request *
     case WORKLOAD_ARCADE:
         ret->method = bytes_of("Arcade_Bench_Double");
         ret->flags |= FLAG_NO_CACHE;
-        (void)snprintf(self->tenant, sizeof self->tenant, "tenant-%u", (unsigned)(key % TENANTS));
-        ret->tenant = bytes_of(self->tenant);
+        ret->tenant = bytes_of(self->tenants[key % TENANTS_MAX]);
         ret->body = write_double(self->room, key % DOUBLES);
         break;
     case WORKLOAD_PLAIN:
@@ -218,6 +228,7 @@ bool workload_is_right(struct workload *self, uint64_t key, const struct fact_re
     case WORKLOAD_ARCADE:
         return is_double(reply, key % DOUBLES);
     case WORKLOAD_ECHO:
+    case WORKLOAD_MIXED:
         sent = write_echo(self, key);
         return bytes_equal(reply->body, sent);
     case WORKLOAD_MISS:

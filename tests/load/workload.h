@@ -10,9 +10,11 @@
 
 #define WORKLOAD_KEYS_MAX 100000u
 #define WORKLOAD_SIZE_MAX 32768u
+#define TENANTS_MAX 100u
 
 enum workload_kind {
     WORKLOAD_ECHO,   /* client - broker - fact-echo */
+    WORKLOAD_MIXED,  /* the same, of many tenants and in all classes */
     WORKLOAD_HIT,    /* client - broker - driver - cache partition; keys are warmed */
     WORKLOAD_MISS,   /* the same, never asked before: and tool executor, and it is kept */
     WORKLOAD_SELECT, /* client - broker - driver - broker - tool executor, past the cache */
@@ -44,7 +46,7 @@ struct workload {
     struct key_law law;
     uint64_t random, number; /* number: of the next ECHO or MISS */
     char *room;              /* the body of one request */
-    char tenant[16];         /* of one request */
+    char (*tenants)[16];     /* names: TENANTS_MAX; owned */
     struct bytes *bodies;    /* by key: made once; owned */
     struct bytes *rows;      /* by key: what the answer has to hold; owned; data NULL: not known */
 };
