@@ -13,6 +13,7 @@
 
 #include "actors/arcade_gateway/http_curl.h"
 #include "actors/arcade_gateway/offers.h"
+#include "actors/arcade_gateway/visits.h"
 #include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/settings.h"
@@ -20,16 +21,14 @@
 #include "protocol/schema.h"
 
 #define SECTION "arcade_gateway"
-#define LIST_MS 30000 /* how long a list may take */
-#define KEY_LOOK_US US_PER_S
 
 struct gateway {
     struct sites sites;
     struct imports *imports;
     struct http *http;
     struct remote_calls *calls;
+    struct visits visits;
     uint32_t calls_max;
-    int64_t list_us, list_retry_us;
     uint64_t told;   /* generation of what READY has said */
     char *arguments; /* CANONICAL_BYTES_MAX */
     char *room;      /* OFFERS_ROOM_BYTES, which is more than PAIR_BODY_BYTES_MAX */
@@ -65,87 +64,6 @@ static void answer(struct gateway *self, struct context *context, const struct r
     fail(context, &call->request, &failure);
 }
 
-/* Lists. */
-
-static void show_tools(struct gateway *self, struct context *context, const struct site *site)
-{
-    const char *name = site->remote.name;
-    double count = (double)imports_count_of(self->imports, name);
-    metrics_set(context->metrics, METRIC_GATEWAY_TOOLS, LABELS(name), count);
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("remote_tools"),
-                (double)imports_count(self->imports) / REMOTE_TOOLS_MAX);
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("definitions"),
-                (double)imports_bytes(self->imports) / IMPORTS_BYTES_MAX);
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("named_tools"),
-                (double)imports_named(self->imports) / NAMED_TOOLS_MAX);
-}
-
-static int64_t retry_us(const struct gateway *self, const struct site *site)
-{
-    int64_t us = self->list_retry_us;
-    for (unsigned i = 1; i < site->list_failures && us < self->list_us; i++)
-        us *= 2;
-    return us < self->list_us ? us : self->list_us;
-}
-
-static void note_trouble(struct gateway *self, struct context *context, struct site *site,
-                         const struct failure *failure)
-{
-    site->list_failures++;
-    site->list_at = context->now_at + retry_us(self, site);
-    (void)snprintf(site->trouble, sizeof site->trouble, "%.40s: %.150s", failure->code,
-                   failure->message);
-    log_event(EVENT_LIST_FAILED, log_text("site", site->remote.name),
-              log_text("code", failure->code), log_text("message", failure->message));
-}
-
-static void list_ended(struct gateway *self, struct context *context, struct site *site,
-                       const struct failure *failure)
-{
-    site->listing = false;
-    if (failure != NULL) {
-        note_trouble(self, context, site, failure);
-        return;
-    }
-    site->list_failures = 0;
-    site->trouble[0] = '\0';
-    site->list_at = context->now_at + self->list_us;
-    if (!site->listed || self->told != imports_generation(self->imports))
-        log_event(EVENT_TOOLS_LISTED, log_text("site", site->remote.name),
-                  log_u64("tools", imports_count_of(self->imports, site->remote.name)));
-    site->listed = true;
-    show_tools(self, context, site);
-}
-
-/* Without a key nothing is asked; it is looked for again each second, for it may come. */
-static bool lacks_key(struct context *context, struct site *site)
-{
-    bool said = site->trouble[0] != '\0';
-    if (site_has_key(site, context->now_at))
-        return false;
-    site->list_at = context->now_at + KEY_LOOK_US;
-    (void)snprintf(site->trouble, sizeof site->trouble, "no key: %.100s or %s in the environment",
-                   site->secret.path[0] != '\0' ? site->secret.path : "its key file",
-                   site->secret.variable != NULL ? site->secret.variable : "nothing");
-    if (!said)
-        log_event(EVENT_KEY_MISSING, log_text("site", site->remote.name),
-                  log_text("file", site->secret.path), log_text("variable", site->secret.variable));
-    return true;
-}
-
-static void start_list(struct gateway *self, struct context *context, struct site *site)
-{
-    struct failure failure;
-    struct remote_call_wish wish = {.site = site,
-                                    .purpose = DIALOGUE_LIST,
-                                    .deadline_at = context->now_at + LIST_MS * US_PER_MS};
-    if (lacks_key(context, site))
-        return;
-    site->listing = true;
-    if (remote_calls_begin(self->calls, context, &wish, &failure) != STATUS_OK)
-        list_ended(self, context, site, &failure);
-}
-
 /* What a call tells. */
 
 static void on_ended(void *state, struct context *context, struct remote_call *call,
@@ -153,16 +71,18 @@ static void on_ended(void *state, struct context *context, struct remote_call *c
 {
     struct gateway *self = state;
     const struct failure *failure = next == DIALOGUE_FAILED ? &call->dialogue.failure : NULL;
-    if (call->dialogue.purpose == DIALOGUE_LIST)
-        list_ended(self, context, call->site, failure);
-    else if (failure != NULL)
-        fail(context, &call->request, failure);
-    else
+    if (call->request.id == 0) {
+        visits_ended(&self->visits, context, call, failure);
+        return;
+    }
+    if (failure == NULL)
         answer(self, context, call);
-    if (call->dialogue.purpose == DIALOGUE_DESCRIBE)
-        show_tools(self, context, call->site);
+    else
+        fail(context, &call->request, failure);
     if (failure != NULL && strcmp(failure->code, "UPSTREAM_AUTH") == 0)
         log_event(EVENT_KEY_REFUSED, log_text("site", call->site->remote.name));
+    if (call->dialogue.purpose == DIALOGUE_DESCRIBE)
+        visits_show_tools(&self->visits, context, call->site);
 }
 
 static const char *class_of(const struct http_response *came)
@@ -179,6 +99,8 @@ static void on_exchanged(void *state, struct context *context, const struct remo
     const char *name = call->site->remote.name;
     (void)state;
     metrics_add(context->metrics, METRIC_GATEWAY_REQUESTS_TOTAL, LABELS(name, class_of(came)), 1);
+    if (call->repeats > 0 || call->exchange.is_repeat)
+        metrics_add(context->metrics, METRIC_GATEWAY_REPEATS_TOTAL, LABELS(name), 1);
     if (!call->exchange.is_poll)
         metrics_observe(context->metrics, METRIC_GATEWAY_SECONDS, LABELS(name),
                         (double)came->taken_us / (double)US_PER_S);
@@ -351,13 +273,9 @@ static int64_t due_at(const void *state)
     const struct gateway *self = state;
     int64_t at = remote_calls_due_at(self->calls);
     int64_t http_at = self->http->due_at(self->http);
+    int64_t visits_at = visits_due_at(&self->visits);
     at = http_at < at ? http_at : at;
-    for (size_t i = 0; i < self->sites.count; i++) {
-        const struct site *site = &self->sites.list[i];
-        if (!site->listing && site->list_at < at)
-            at = site->list_at;
-    }
-    return at;
+    return visits_at < at ? visits_at : at;
 }
 
 /* What is offered has changed: say so, once a turn. */
@@ -372,11 +290,7 @@ static void tell_offers(struct gateway *self, struct context *context)
 static void tick(void *state, struct context *context)
 {
     struct gateway *self = state;
-    for (size_t i = 0; i < self->sites.count; i++) {
-        struct site *site = &self->sites.list[i];
-        if (!site->listing && site->list_at <= context->now_at)
-            start_list(self, context, site);
-    }
+    visits_tick(&self->visits, context);
     remote_calls_tick(self->calls, context);
     tell_offers(self, context);
 }
@@ -427,6 +341,7 @@ void arcade_gateway_use_http(void *state, struct http *http)
     self->http->destroy(&self->http);
     self->http = http;
     self->calls = new_calls(self);
+    self->visits.calls = self->calls;
 }
 
 static void stop_role(void *state)
@@ -447,14 +362,18 @@ static bool start_role(void *state, struct context *context, const struct settin
     struct gateway *self = state;
     self->imports = imports_new();
     self->calls_max = (uint32_t)settings_u64(settings, SECTION, "concurrency");
-    self->list_us = (int64_t)settings_u64(settings, SECTION, "list_ms") * US_PER_MS;
-    self->list_retry_us = (int64_t)settings_u64(settings, SECTION, "list_retry_ms") * US_PER_MS;
     if (!sites_read(&self->sites, settings, self->imports, reason, reason_size) ||
         !open_http(self, settings, reason, reason_size)) {
         stop_role(self);
         return false;
     }
     self->calls = new_calls(self);
+    self->visits = (struct visits){
+        .sites = &self->sites,
+        .calls = self->calls,
+        .imports = self->imports,
+        .every_us = (int64_t)settings_u64(settings, SECTION, "list_ms") * US_PER_MS,
+        .retry_us = (int64_t)settings_u64(settings, SECTION, "list_retry_ms") * US_PER_MS};
     self->arguments = malloc(CANONICAL_BYTES_MAX);
     self->room = malloc(OFFERS_ROOM_BYTES);
     assert(self->arguments != NULL);
@@ -463,9 +382,8 @@ static bool start_role(void *state, struct context *context, const struct settin
         struct site *site = &self->sites.list[i];
         (void)site_has_key(site, context->now_at);
         show_circuit(context, site);
-        if (site->offers_tools)
-            site->list_at = context->now_at;
     }
+    visits_begin(&self->visits, context);
     return true;
 }
 

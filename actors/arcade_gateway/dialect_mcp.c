@@ -361,6 +361,7 @@ const struct dialect dialect_mcp = {
     .name = "mcp",
     .state_bytes = sizeof(struct mcp_talk),
     .memory_bytes = sizeof(struct mcp_server),
+    .has_tools = true,
     .begin = begin,
     .take = take,
     .piece = piece,

@@ -404,6 +404,7 @@ static void end(struct dialogue *self)
 
 const struct dialect dialect_web = {
     .name = "local",
+    .has_tools = true,
     .state_bytes = sizeof(struct web),
     .begin = begin,
     .take = take,

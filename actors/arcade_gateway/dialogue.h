@@ -38,6 +38,8 @@ struct dialect {
     const char *name;    /* execution_method of results: arcade, mcp, local ... */
     size_t state_bytes;  /* of one dialogue; zeroed before begin() */
     size_t memory_bytes; /* of what is kept of a remote side, zeroed at first; 0: nothing */
+    bool has_tools;      /* LIST may find some */
+    bool has_health;     /* HEALTH is less than LIST, and says as much of a side that failed */
     bool describes;      /* one tool can be asked for by name */
 
     enum dialogue_next (*begin)(struct dialogue *self, struct exchange *ret);

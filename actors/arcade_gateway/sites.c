@@ -19,12 +19,10 @@
 static const struct {
     const char *name, *url_key, *file_key, *variable;
     const struct dialect *dialect;
-    bool offers_tools;
 } rows[] = {
-    {"Arcade", "arcade_url", "arcade_key_file", "ARCADE_API_KEY", &dialect_arcade, true},
-    {"Anthropic", "anthropic_url", "anthropic_key_file", "ANTHROPIC_API_KEY", &dialect_model,
-     false},
-    {"OpenAI", "openai_url", "openai_key_file", "OPENAI_API_KEY", &dialect_model, false},
+    {"Arcade", "arcade_url", "arcade_key_file", "ARCADE_API_KEY", &dialect_arcade},
+    {"Anthropic", "anthropic_url", "anthropic_key_file", "ANTHROPIC_API_KEY", &dialect_model},
+    {"OpenAI", "openai_url", "openai_key_file", "OPENAI_API_KEY", &dialect_model},
 };
 
 static bool refuse(char *reason, size_t size, const char *key, const char *text, const char *why)
@@ -67,7 +65,6 @@ static struct site *add(struct sites *self, const char *name, const struct diale
     site->remote.imports = imports;
     site->remote.memory = calloc(1, dialect->memory_bytes > 0 ? dialect->memory_bytes : 1);
     assert(site->remote.memory != NULL);
-    site->list_at = INT64_MAX;
     target_init(&site->target, &self->rule);
     return site;
 }
@@ -77,6 +74,15 @@ static void take_toolkits(struct site *site, const struct settings *settings)
     struct arcade_server *server = site->remote.memory;
     (void)snprintf(server->toolkits, sizeof server->toolkits, "%s",
                    settings_text(settings, SECTION, "arcade_toolkits"));
+}
+
+/* A model that runs on this machine may want no key; if there is one, it gets it. */
+static bool has_local_model(const struct site *site)
+{
+    struct url url;
+    const char *reason;
+    return site->dialect == &dialect_model && url_read(site->remote.url, &url, &reason) &&
+           url_is_loopback(&url);
 }
 
 static bool add_rows(struct sites *self, const struct settings *settings, struct imports *imports,
@@ -92,10 +98,9 @@ static bool add_rows(struct sites *self, const struct settings *settings, struct
         (void)snprintf(site->secret.path, sizeof site->secret.path, "%s",
                        settings_text(settings, SECTION, rows[i].file_key));
         site->secret.variable = rows[i].variable;
-        site->needs_key = true;
+        site->needs_key = !has_local_model(site);
         if (rows[i].dialect == &dialect_arcade)
             take_toolkits(site, settings);
-        site->offers_tools = rows[i].offers_tools;
     }
     return true;
 }
@@ -145,7 +150,6 @@ static bool add_mcp_server(struct sites *self, const struct settings *settings,
         return false;
     struct site *site = add(self, source, &dialect_mcp, imports);
     site->remote.is_trusted = is_listed(settings_text(settings, SECTION, "mcp_trusted"), text);
-    site->offers_tools = true;
     if (folder[0] != '\0' && (size_t)snprintf(site->secret.path, sizeof site->secret.path, "%s/%s",
                                               folder, text) >= sizeof site->secret.path)
         return refuse(reason, size, "mcp_key_dir", folder, "is too long");
@@ -189,7 +193,6 @@ bool sites_read(struct sites *self, const struct settings *settings, struct impo
         return false;
     if (settings_bool(settings, SECTION, "web_tools")) {
         struct site *web = add(self, "Web", &dialect_web, imports);
-        web->offers_tools = true;
         web->is_foreign = true;
         web->target.is_many = true; /* one that fails must not shut the others off */
         (void)breaker_set_force(&web->target.breaker, BREAKER_FORCE_CLOSED);
@@ -220,6 +223,7 @@ struct site *sites_find(struct sites *self, const char *name)
 
 bool site_has_key(struct site *self, int64_t now_at)
 {
-    (void)secret_refresh(&self->secret, now_at, self->remote.secret, sizeof self->remote.secret);
+    if (secret_refresh(&self->secret, now_at, self->remote.secret, sizeof self->remote.secret))
+        self->key_is_new = true;
     return !self->needs_key || self->remote.secret[0] != '\0';
 }

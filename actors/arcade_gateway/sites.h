@@ -20,12 +20,16 @@ struct site {
     const struct dialect *dialect;
     struct secret secret;
     bool needs_key;
-    bool offers_tools;      /* LIST is asked for */
-    bool is_foreign;        /* its addresses come with requests: Web */
-    int64_t list_at;        /* when its tools are asked for again; INT64_MAX: not wanted */
-    unsigned list_failures; /* in a row */
-    bool listing, listed;
-    char trouble[SITE_TROUBLE_BYTES]; /* why its tools are not there; empty: nothing is known */
+    bool is_foreign;                  /* its addresses come with requests: Web */
+    bool key_is_new;                  /* since visits.c has looked */
+    char trouble[SITE_TROUBLE_BYTES]; /* what is wrong with it; empty: nothing that is known */
+
+    /* visits.c's own */
+    enum dialogue_purpose next_visit;
+    int64_t visit_at, retry_at;
+    unsigned failures; /* in a row */
+    bool visiting, listed;
+    size_t tools_seen; /* how many its last list had */
 };
 
 struct sites {

@@ -141,6 +141,7 @@ class FakeModel(fake_http.FakeServer):
         self.on("POST", "/v1/messages", fake_http.choose(lambda request: self._turn("anthropic", request)))
         self.on("POST", "/v1/chat/completions",
                 fake_http.choose(lambda request: self._turn("openai", request)))
+        self.on("GET", "/v1/models", fake_http.choose(self._models))
 
     def script(self, question, *steps):
         self.scripts[question] = steps
@@ -148,6 +149,12 @@ class FakeModel(fake_http.FakeServer):
 
     def asked_of(self, question):
         return self.turns[question]
+
+    def _models(self, request):
+        key = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+        if key.removeprefix("Bearer ") != self.key:
+            return refused(401, "the key is wrong")
+        return fake_http.answer(200, {"data": [{"id": "fake-1"}]})
 
     def _turn(self, dialect, request):
         try:
