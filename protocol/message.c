@@ -109,10 +109,14 @@ enum status message_write(enum message_id id, const void *value, struct writer *
     size_t count = 0;
     for (size_t i = 0; i < message->field_count; i++) {
         const struct field *field = &message->fields[i];
-        bool present = is_present(field, value);
-        assert(present || field->missing != REQUIRED);
-        if (present && !is_number(field) && !is_within(field, *bytes_in(field, value)))
-            return STATUS_TOO_LARGE;
+        bool present = is_number(field);
+        if (!present) {
+            struct bytes bytes = *bytes_in(field, value);
+            present = bytes.data != NULL;
+            assert(present || field->missing != REQUIRED);
+            if (present && !is_within(field, bytes))
+                return STATUS_TOO_LARGE;
+        }
         count += present;
     }
     writer_map(writer, count);

@@ -153,7 +153,7 @@ static void on_value(struct driver *self, struct context *context, struct task *
                      const struct msg_cache_entry *entry, const struct answer *answer)
 {
     bool stale = bytes_are(entry->outcome, "STALE");
-    if (!results_read(entry->value, &task->result)) {
+    if (!results_read(entry->value, task->parent == NULL, &task->result)) {
         count(context, METRIC_DRIVER_LOOKUPS_TOTAL, "without");
         task_advance(self, context, task, task->lease != 0 ? OUTCOME_LEASED : OUTCOME_WITHOUT);
         return;

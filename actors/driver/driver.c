@@ -49,6 +49,20 @@ static void take_tasks(struct driver *self)
     }
 }
 
+/* What each request touches is looked up by its labels once. */
+static void take_series(struct driver *self, struct metrics *metrics)
+{
+    static const char *const kinds[TASK_KINDS] = {"call", "question"};
+    self->flows_used = metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("flows"));
+    self->tasks_used_ratio = metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("tasks"));
+    self->bytes_used = metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("flows_bytes"));
+    for (int kind = 0; kind < TASK_KINDS; kind++)
+        for (int cached = 0; cached < CACHED_COUNT; cached++)
+            self->answers[kind][cached] =
+                metrics_series(metrics, METRIC_DRIVER_ANSWERS_TOTAL,
+                               LABELS(kinds[kind], results_cached_name((enum cached)cached)));
+}
+
 static bool start(void *state, struct context *context, const struct settings *settings,
                   char *reason, size_t reason_size)
 {
@@ -82,6 +96,7 @@ static bool start(void *state, struct context *context, const struct settings *s
     assert(self->plan != NULL);
     assert(self->labels != NULL);
     take_tasks(self);
+    take_series(self, context->metrics);
     if (self->planner == PLANNER_TEMPLATE)
         take_fingerprint(self);
     return true;
@@ -100,6 +115,8 @@ static void stop(void *state)
             task_free(self, task);
     }
     assert(self->bytes == 0);
+    while (self->small_count > 0)
+        free(self->small[--self->small_count]);
     owners_destroy(&self->owners);
     registry_destroy(&self->registry);
     settled_destroy(&self->settled);
@@ -124,14 +141,11 @@ static uint32_t methods(void *state, struct writer *writer)
 
 /* --- requests --- */
 
-static void note_bounds(const struct driver *self, struct context *context)
+static void note_bounds(const struct driver *self)
 {
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("flows"),
-                (double)self->flows / self->flows_max);
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("tasks"),
-                (double)self->tasks_used / self->task_count);
-    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("flows_bytes"),
-                (double)self->bytes / FLOWS_BYTES_MAX);
+    series_set(self->flows_used, (double)self->flows / self->flows_max);
+    series_set(self->tasks_used_ratio, (double)self->tasks_used / self->task_count);
+    series_set(self->bytes_used, (double)self->bytes / FLOWS_BYTES_MAX);
 }
 
 /* A task for a request; NULL: it was refused. */
@@ -145,7 +159,7 @@ static struct task *new_flow(struct driver *self, struct context *context, enum 
         return NULL;
     }
     self->flows++;
-    note_bounds(self, context);
+    note_bounds(self);
     return task;
 }
 
@@ -304,7 +318,7 @@ static void tick(void *state, struct context *context)
         calling_ask_directory(self, context);
     if (self->next_due_at <= context->now_at)
         expire_tasks(self, context);
-    note_bounds(self, context);
+    note_bounds(self);
 }
 
 const struct actor_spec driver_spec = {

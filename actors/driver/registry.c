@@ -11,10 +11,15 @@
 
 #define DISTANCE_MAX 3u /* of a name that is suggested */
 
+#define BUCKETS 1024u /* a power of two */
+#define NOTHING UINT16_MAX
+
 struct registry {
     struct tool tools[REGISTRY_TOOLS_MAX];
     size_t count;
-    uint64_t taken; /* definitions, ever */
+    uint16_t first[BUCKETS];           /* tools by their names: chains of indices */
+    uint16_t next[REGISTRY_TOOLS_MAX]; /* of the same bucket */
+    uint64_t taken;                    /* definitions, ever */
     bool has_executors;
     uint64_t
         remote[METHODS_KNOWN_MAX]; /* tools that only gateways have, by a hash: see remote_key */
@@ -23,7 +28,10 @@ struct registry {
 
 struct registry *registry_new(void)
 {
-    return calloc(1, sizeof(struct registry));
+    struct registry *self = calloc(1, sizeof *self);
+    for (size_t i = 0; self != NULL && i < BUCKETS; i++)
+        self->first[i] = NOTHING;
+    return self;
 }
 
 static void free_texts(struct tool *tool)
@@ -42,9 +50,14 @@ void registry_destroy(struct registry **self)
     *self = NULL;
 }
 
+static size_t bucket_of(struct bytes name)
+{
+    return key_hash(0, name) & (BUCKETS - 1);
+}
+
 static struct tool *find(struct registry *self, struct bytes name, struct bytes version)
 {
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = self->first[bucket_of(name)]; i != NOTHING; i = self->next[i])
         if (bytes_are(name, self->tools[i].name) && bytes_are(version, self->tools[i].version))
             return &self->tools[i];
     return NULL;
@@ -165,8 +178,12 @@ static struct tool *place(struct registry *self, struct bytes name, struct bytes
         return tool;
     if (self->count == REGISTRY_TOOLS_MAX)
         return NULL;
+    size_t bucket = bucket_of(name);
+    self->next[self->count] = self->first[bucket];
+    self->first[bucket] = (uint16_t)self->count;
     return &self->tools[self->count++];
 }
+_Static_assert(REGISTRY_TOOLS_MAX < NOTHING, "an index is none");
 
 static bool is_sound(const struct msg_tool_definition *definition)
 {
@@ -266,7 +283,7 @@ const struct tool *registry_find(const struct registry *self, struct bytes name,
                                  struct bytes version)
 {
     const struct tool *best = NULL;
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = self->first[bucket_of(name)]; i != NOTHING; i = self->next[i]) {
         const struct tool *tool = &self->tools[i];
         if (!bytes_are(name, tool->name))
             continue;

@@ -167,23 +167,33 @@ void results_join(struct driver *self, const struct task *task, struct result *r
 
 struct bytes results_keep(struct driver *self, const struct result *result)
 {
+    static const char seal[SEAL_BYTES];
     struct bytes body = {0};
     struct msg_kept kept = {.value = result->value,
                             .text = result->text,
                             .sources = results_label(result->sources, NULL, self->labels),
                             .as_of = result->as_of,
-                            .deps = result->deps};
+                            .deps = result->deps,
+                            .seal = {seal, sizeof seal}};
     if (message_encode(MSG_KEPT, &kept, self->kept, VALUE_BYTES_MAX, &body) != STATUS_OK)
-        body.data = NULL;
+        return (struct bytes){0};
+    seal_close(self->kept, body.size);
     return body;
 }
 
-bool results_read(struct bytes kept, struct result *ret)
+bool results_read(struct bytes kept, bool as_sent, struct result *ret)
 {
+    struct sealed sealed;
     struct msg_kept message;
     struct msg_source source;
     struct bytes element;
-    if (kept.data == NULL || message_decode(MSG_KEPT, kept, &message) != STATUS_OK)
+    if (kept.data == NULL)
+        return false;
+    if (as_sent && seal_open(kept, &sealed)) {
+        *ret = (struct result){.status = STATUS_OK, .sealed = sealed};
+        return true;
+    }
+    if (message_decode(MSG_KEPT, kept, &message) != STATUS_OK)
         return false;
     struct values values = values_over(message.sources);
     if (value_kind(message.sources) != KIND_ARRAY)
@@ -217,10 +227,8 @@ static unsigned degraded_of(const struct task *task)
     return degraded;
 }
 
-static struct bytes write_degraded(unsigned degraded, struct writer *writer)
+static void put_degraded(unsigned degraded, struct writer *writer)
 {
-    if (degraded == 0)
-        return (struct bytes){0};
     writer_array(writer, (size_t)__builtin_popcount(degraded));
     if ((degraded & WITHOUT_CACHE) != 0)
         writer_cstr(writer, "cache");
@@ -228,6 +236,13 @@ static struct bytes write_degraded(unsigned degraded, struct writer *writer)
         writer_cstr(writer, "stale");
     if ((degraded & WITHOUT_MODEL) != 0)
         writer_cstr(writer, "model");
+}
+
+static struct bytes write_degraded(unsigned degraded, struct writer *writer)
+{
+    if (degraded == 0)
+        return (struct bytes){0};
+    put_degraded(degraded, writer);
     return writer_bytes(writer);
 }
 
@@ -257,49 +272,93 @@ static void refuse(struct context *context, const struct task *task)
     context->reply(context, &task->request, &answer);
 }
 
-static void count_answer(struct context *context, const struct task *task)
+static struct msg_answer_cache cache_of(const struct task *task)
 {
-    metrics_add(
-        context->metrics, METRIC_DRIVER_ANSWERS_TOTAL,
-        LABELS(task->kind == TASK_CALL ? "call" : "question", results_cached_name(task->cached)),
-        1);
-}
-
-static struct bytes write_cache(const struct task *task, struct writer *writer)
-{
-    struct msg_answer_cache cache = {.status = bytes_of(results_cached_name(task->cached)),
+    return (struct msg_answer_cache){.status = bytes_of(results_cached_name(task->cached)),
                                      .age_ms = task->age_ms,
                                      .key =
                                          task->has_key ? key_bytes(&task->key) : (struct bytes){0}};
-    return small(writer, MSG_ANSWER_CACHE, &cache);
 }
 
-static struct bytes write_timings(const struct context *context, const struct task *task,
-                                  struct writer *writer)
+static struct msg_timings timings_of(const struct context *context, const struct task *task)
 {
-    struct msg_timings timings = {.lookup_us = (uint64_t)task->lookup_us,
-                                  .wait_us = (uint64_t)task->wait_us,
-                                  .plan_us = (uint64_t)task->plan_us,
-                                  .tools_us = (uint64_t)task->tools_us,
-                                  .total_us = (uint64_t)(context->now_at - task->began_at),
-                                  .model_us = (uint64_t)task->model_us};
-    return small(writer, MSG_TIMINGS, &timings);
+    return (struct msg_timings){.lookup_us = (uint64_t)task->lookup_us,
+                                .wait_us = (uint64_t)task->wait_us,
+                                .plan_us = (uint64_t)task->plan_us,
+                                .tools_us = (uint64_t)task->tools_us,
+                                .total_us = (uint64_t)(context->now_at - task->began_at),
+                                .model_us = (uint64_t)task->model_us};
 }
 
-void results_reply(struct driver *self, struct context *context, struct task *task)
+/* --- as it is sent --- */
+
+/* Each with one pair more. Nothing in them is read, so nothing in them can be trusted: what makes
+ * no sense goes out as it came, within the bounds of the writer. */
+static void label_sealed(struct bytes sources, const char *cache, struct writer *writer)
+{
+    struct values values = values_over(sources);
+    struct bytes element;
+    writer_array(writer, values.left);
+    while (values_next(&values, &element)) {
+        struct cursor cursor = cursor_over(element);
+        struct token head = cursor_next(&cursor);
+        writer_map(writer, (size_t)head.number / 2 + 1);
+        if (cursor_left(&cursor) > 0)
+            writer_raw(writer, (struct bytes){cursor.at, cursor_left(&cursor)});
+        writer_cstr(writer, "cache");
+        writer_cstr(writer, cache);
+    }
+}
+
+static void put(struct writer *writer, enum message_id id, const void *value)
+{
+    enum status status = message_write(id, value, writer);
+    assert(status == STATUS_OK || writer->full); /* names are within their bounds */
+}
+
+#define SEALED_PAIRS 5u /* of an answer, beside what was said: outcome, sources, as_of ... */
+
+/* The same bytes as message_encode() makes of an answer, with what was kept copied. */
+static struct bytes write_sealed(struct driver *self, const struct context *context,
+                                 const struct task *task, unsigned degraded)
+{
+    struct writer writer;
+    const struct sealed *sealed = &task->result.sealed;
+    struct msg_answer_cache cache = cache_of(task);
+    struct msg_timings timings = timings_of(context, task);
+    writer_init(&writer, self->body, PAIR_BODY_BYTES_MAX);
+    writer_map(&writer, sealed->said_pairs + SEALED_PAIRS + (degraded != 0));
+    writer_cstr(&writer, "outcome");
+    writer_cstr(&writer, "ok");
+    writer_raw(&writer, sealed->said);
+    writer_cstr(&writer, "sources");
+    label_sealed(sealed->sources, results_cached_name(task->cached), &writer);
+    writer_raw(&writer, sealed->as_of);
+    writer_cstr(&writer, "cache");
+    put(&writer, MSG_ANSWER_CACHE, &cache);
+    if (degraded != 0) {
+        writer_cstr(&writer, "degraded");
+        put_degraded(degraded, &writer);
+    }
+    writer_cstr(&writer, "timings");
+    put(&writer, MSG_TIMINGS, &timings);
+    return writer_bytes(&writer);
+}
+
+/* data NULL: it is too large */
+static struct bytes write_answer(struct driver *self, const struct context *context,
+                                 const struct task *task, unsigned degraded)
 {
     char cache_room[SMALL_BYTES], times_room[SMALL_BYTES], degraded_room[SMALL_BYTES];
     char usage_room[SMALL_BYTES];
     struct writer cache_writer, times_writer, degraded_writer;
+    struct bytes body = {0};
     const struct result *result = &task->result;
-    if (result->status != STATUS_OK) {
-        refuse(context, task);
-        return;
-    }
+    struct msg_answer_cache cache = cache_of(task);
+    struct msg_timings timings = timings_of(context, task);
     writer_init(&cache_writer, cache_room, sizeof cache_room);
     writer_init(&times_writer, times_room, sizeof times_room);
     writer_init(&degraded_writer, degraded_room, sizeof degraded_room);
-    unsigned degraded = degraded_of(task);
     struct msg_answer message = {.outcome = bytes_of(result->reason != NULL ? "no_data" : "ok"),
                                  .value = result->value,
                                  .text = result->text,
@@ -307,16 +366,32 @@ void results_reply(struct driver *self, struct context *context, struct task *ta
                                  .detail = result->detail,
                                  .sources = sources_of(self, task),
                                  .as_of = result->as_of,
-                                 .cache = write_cache(task, &cache_writer),
+                                 .cache = small(&cache_writer, MSG_ANSWER_CACHE, &cache),
                                  .degraded = write_degraded(degraded, &degraded_writer),
-                                 .timings = write_timings(context, task, &times_writer)};
+                                 .timings = small(&times_writer, MSG_TIMINGS, &timings)};
     if (task->rounds != NULL)
         message.usage = planner_model_usage(&task->rounds->talk, usage_room, sizeof usage_room);
-    struct answer answer = {
-        .status = STATUS_OK, .executed = EXECUTED_YES, .flags = degraded != 0 ? FLAG_DEGRADED : 0};
-    if (message_encode(MSG_ANSWER, &message, self->body, PAIR_BODY_BYTES_MAX, &answer.body) ==
-        STATUS_OK) {
-        count_answer(context, task);
+    enum status status =
+        message_encode(MSG_ANSWER, &message, self->body, PAIR_BODY_BYTES_MAX, &body);
+    return status == STATUS_OK ? body : (struct bytes){0};
+}
+
+void results_reply(struct driver *self, struct context *context, struct task *task)
+{
+    const struct result *result = &task->result;
+    if (result->status != STATUS_OK) {
+        refuse(context, task);
+        return;
+    }
+    unsigned degraded = degraded_of(task);
+    struct answer answer = {.status = STATUS_OK,
+                            .executed = EXECUTED_YES,
+                            .flags = degraded != 0 ? FLAG_DEGRADED : 0,
+                            .body = result->sealed.said.data != NULL
+                                        ? write_sealed(self, context, task, degraded)
+                                        : write_answer(self, context, task, degraded)};
+    if (answer.body.data != NULL) {
+        series_add(self->answers[task->kind][task->cached], 1);
         context->reply(context, &task->request, &answer);
         return;
     }

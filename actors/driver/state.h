@@ -12,6 +12,7 @@
 #include "actors/driver/planner_model.h"
 #include "actors/driver/planner_template.h"
 #include "actors/driver/registry.h"
+#include "actors/driver/seal.h"
 #include "actors/driver/settled.h"
 #include "actors/runtime/actor.h"
 #include "actors/runtime/metrics.h"
@@ -34,11 +35,21 @@
 #define NEGATIVE_UPSTREAM_MS 2000
 #define FAILURE_BYTES_MAX 2048u
 #define POSITION_BYTES_MAX 64u
-#define LABELS_BYTES 32768u /* SOURCES_MAX of them */
+#define LABELS_BYTES 32768u     /* SOURCES_MAX of them */
+#define SMALL_MEMORY_BYTES 512u /* a piece of memory up to here is kept for the next ... */
+#define SMALL_MEMORIES_MAX 256u /* ... so many of them */
 
-enum task_kind { TASK_CALL, TASK_QUESTION };
+enum task_kind { TASK_CALL, TASK_QUESTION, TASK_KINDS };
 enum asked { ASKED_NOTHING, ASKED_LOOKUP, ASKED_TOOL, ASKED_MODEL };
-enum cached { CACHED_HIT, CACHED_STALE, CACHED_MISS, CACHED_WAITED, CACHED_BYPASS, CACHED_REFRESH };
+enum cached {
+    CACHED_HIT,
+    CACHED_STALE,
+    CACHED_MISS,
+    CACHED_WAITED,
+    CACHED_BYPASS,
+    CACHED_REFRESH,
+    CACHED_COUNT
+};
 enum without { WITHOUT_CACHE = 1, WITHOUT_FRESHNESS = 2, WITHOUT_MODEL = 4 }; /* degraded */
 
 /* How a request uses the cache. */
@@ -59,6 +70,7 @@ struct result {
     const char *reason; /* of no_data; NULL: it is an answer */
     struct bytes value, text, detail;
     struct bytes sources, deps; /* lists */
+    struct sealed sealed;       /* opened: in place of value, text, sources, deps and as_of */
     uint64_t as_of;
     uint64_t fresh_ms;         /* it may be kept so long */
     enum key_scope_kind scope; /* the narrowest that it stands on */
@@ -154,7 +166,9 @@ struct driver {
     struct task *tasks;
     struct task *free;
     uint32_t task_count, tasks_used, flows, flows_max;
-    size_t bytes; /* held for all of them */
+    size_t bytes;                    /* held for all of them */
+    char *small[SMALL_MEMORIES_MAX]; /* that came back */
+    unsigned small_count;
     uint64_t serial;
     int64_t next_due_at; /* no deadline of a task is before */
 
@@ -175,6 +189,9 @@ struct driver {
     bool model_fallback;
     struct model_tools *model_tools; /* NULL: it is the template planner's */
     uint64_t offered_as;             /* rises with each other choice of them */
+
+    struct series *flows_used, *tasks_used_ratio, *bytes_used; /* how full the bounds are */
+    struct series *answers[TASK_KINDS][CACHED_COUNT];
 
     char *body;   /* PAIR_BODY_BYTES_MAX: what is being sent */
     char *kept;   /* the same: the value in it */
@@ -313,8 +330,10 @@ void calling_on_definitions(struct driver *self, struct context *context,
  */
 struct bytes results_keep(struct driver *self, const struct result *result);
 
-/* And back; false: it is none. */
-bool results_read(struct bytes kept, struct result *ret);
+/* And back; false: it is none.
+ *
+ * as_sent  it is for a client alone: if it is sealed, ret->sealed is all there is */
+bool results_read(struct bytes kept, bool as_sent, struct result *ret);
 
 /* Reply to the client with the task's result. */
 void results_reply(struct driver *self, struct context *context, struct task *task);

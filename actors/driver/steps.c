@@ -59,10 +59,14 @@ static void fail_unknown(struct driver *self, struct context *context, struct ta
 static void decode_call(struct driver *self, struct context *context, struct task *task)
 {
     char room[METHOD_BYTES_MAX];
-    struct bytes name = {0};
-    bool is_name = key_tool_name(name_bytes(&task->request.method), room, &name);
+    struct bytes name = name_bytes(&task->request.method);
+    bool is_name = true;
     const struct tool *tool =
-        is_name ? registry_find(self->registry, name, name_bytes(&task->wishes.version)) : NULL;
+        registry_find(self->registry, name, name_bytes(&task->wishes.version));
+    if (tool == NULL) /* it may be an alias, or no name at all */
+        is_name = key_tool_name(name, room, &name);
+    if (tool == NULL && is_name)
+        tool = registry_find(self->registry, name, name_bytes(&task->wishes.version));
     if (tool != NULL) {
         task->tool = *tool;
         task_advance(self, context, task, OUTCOME_DONE);
@@ -168,9 +172,9 @@ static enum status settle_arguments(struct driver *self, const struct tool *tool
 static bool key_of_arguments(struct driver *self, struct context *context, struct task *task)
 {
     struct fault fault;
-    struct bytes input = {task->input, task->input_size}, canonical;
-    enum status status =
-        settle_arguments(self, &task->tool, value_find(input, "arguments"), &fault, &canonical);
+    struct bytes sent = value_find((struct bytes){task->input, task->input_size}, "arguments");
+    struct bytes canonical;
+    enum status status = settle_arguments(self, &task->tool, sent, &fault, &canonical);
     if (status != STATUS_OK) {
         fail_arguments(self, context, task, fault.path, fault.reason);
         return false;
@@ -180,10 +184,13 @@ static bool key_of_arguments(struct driver *self, struct context *context, struc
         return false;
     }
     struct key_scope scope = scope_of(task);
+    if (settled_find_key(self->settled, task->tool.number, sent, &scope, &task->key))
+        return true;
     struct key_tool tool = {bytes_of(task->tool.name), bytes_of(task->tool.version),
                             task->tool.schema};
     status = key_of_call(&scope, &tool, canonical, &task->key);
     assert(status == STATUS_OK); /* namespace and name were looked at */
+    settled_put_key(self->settled, task->tool.number, sent, &scope, &task->key);
     return true;
 }
 

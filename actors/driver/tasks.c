@@ -12,11 +12,17 @@
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 #define LONE_FIRST (INDEX_MASK - 2) /* indices from here on are no tasks: enum lone */
 
+/* What is small comes back to the next that is: a hit allocates nothing. */
 char *driver_take(struct driver *self, size_t size)
 {
     if (size > FLOWS_BYTES_MAX - self->bytes)
         return NULL;
-    char *memory = malloc(size > 0 ? size : 1);
+    bool is_small = size <= SMALL_MEMORY_BYTES;
+    char *memory = NULL;
+    if (is_small && self->small_count > 0)
+        memory = self->small[--self->small_count];
+    else
+        memory = malloc(is_small ? SMALL_MEMORY_BYTES : size);
     if (memory != NULL)
         self->bytes += size;
     return memory;
@@ -28,7 +34,10 @@ void driver_give(struct driver *self, char **memory, size_t size)
         return;
     assert(self->bytes >= size);
     self->bytes -= size;
-    free(*memory);
+    if (size <= SMALL_MEMORY_BYTES && self->small_count < SMALL_MEMORIES_MAX)
+        self->small[self->small_count++] = *memory;
+    else
+        free(*memory);
     *memory = NULL;
 }
 

@@ -41,6 +41,7 @@ struct metrics {
     size_t count, max;
     uint32_t *table; /* index in series + 1; 0: free */
     size_t table_size;
+    unsigned char label_counts[METRIC_COUNT]; /* of the rows */
     struct series dropped;
 };
 
@@ -75,6 +76,8 @@ struct metrics *metrics_new(size_t series_max)
     struct metrics *self = calloc(1, sizeof *self);
     assert(self != NULL);
     check_rows();
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        self->label_counts[i] = (unsigned char)label_count(metric_rows[i].labels);
     self->max = series_max;
     self->table_size = 64;
     while (self->table_size < 2 * series_max)
@@ -129,7 +132,7 @@ struct series *metrics_series(struct metrics *self, enum metric metric, const ch
     assert(metric < METRIC_COUNT);
     while (labels[count] != NULL)
         count++;
-    assert(count == label_count(metric_rows[metric].labels));
+    assert(count == self->label_counts[metric]);
     size_t at = hash(metric, labels) & (self->table_size - 1);
     for (; self->table[at] != 0; at = (at + 1) & (self->table_size - 1))
         if (is_same(&self->series[self->table[at] - 1], metric, labels))

@@ -1,4 +1,5 @@
-/* test_allocations - headers, pairs and bodies are written and read without memory of their own.
+/* test_allocations - headers, pairs and bodies are written and read without memory of their own;
+ * and a hit passes driver and partition, and the session and server between them, without any.
  * The linker puts the functions below in the place of the allocator's, for all that this program
  * links but shared libraries; the codec calls none of those that could allocate. */
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "protocol/asks.h"
 #include "protocol/message.h"
 #include "protocol/pairs.h"
+#include "tests/support/hit_path.h"
 #include "tests/support/suite.h"
 
 #define PAIRS 8
@@ -136,11 +138,28 @@ START_TEST(a_body_takes_none)
 }
 END_TEST
 
+/* What is asked for the first time is computed, and takes some. */
+START_TEST(a_hit_takes_none)
+{
+    hit_path_warm();
+    unsigned computed = hit_path_computed();
+    allocations = 0;
+    for (unsigned i = 0; i < 3 * HIT_PATH_KEYS; i++)
+        ck_assert_uint_gt(hit_path_ask(i % HIT_PATH_KEYS).size, 0);
+    ck_assert_uint_eq(allocations, 0);
+    ck_assert_uint_eq(hit_path_computed(), computed);
+    (void)hit_path_ask(HIT_PATH_KEYS);
+    ck_assert_uint_eq(hit_path_computed(), computed + 1);
+    hit_path_end();
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_test(tcase, an_allocation_in_the_library_is_counted);
     tcase_add_test(tcase, a_message_of_pairs_takes_no_memory_of_its_own);
     tcase_add_test(tcase, a_large_pair_and_a_broken_one_take_none_either);
+    tcase_add_test(tcase, a_hit_takes_none);
     tcase_add_loop_test(tcase, a_body_takes_none, 0, MESSAGE_ID_MAX);
 }
 
