@@ -94,9 +94,10 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     tenants_init(&self->tenants, config->generation);
     self->relays.generation = (uint32_t)config->generation;
     self->sessions = sessions_new(config->sessions_max);
-    self->slots = slots_new(config->slots_max, config->sessions_max, WORKERS_MAX,
+    self->slots = slots_new(config->slots_max, 2 * config->sessions_max, WORKERS_MAX,
                             (uint32_t)config->generation);
-    self->identities = identities_new(config->slots_max, config->generation);
+    self->identities = identities_new(config->slots_max + KEPT_REPLIES_MAX, config->generation);
+    self->keeps = keeps_new(config->sessions_max, KEPT_REPLIES_MAX, KEPT_REPLY_BYTES_MAX);
     self->queues = queues_new(config->slots_max, LANES_MAX);
     self->workers = workers_new(config->generation);
     uint32_t buffers =
@@ -128,6 +129,7 @@ void broker_destroy(struct broker **self_p)
     sessions_destroy(&self->sessions);
     slots_destroy(&self->slots);
     identities_destroy(&self->identities);
+    keeps_destroy(&self->keeps);
     queues_destroy(&self->queues);
     workers_destroy(&self->workers);
     outbox_destroy(&self->outbox);
@@ -146,8 +148,8 @@ static broker_handler *const handlers[SIDE_COUNT][COMMAND_COUNT] = {
             [COMMAND_REQUEST] = broker_on_request,
             [COMMAND_CANCEL] = broker_on_cancel,
             [COMMAND_HEARTBEAT] = broker_on_heartbeat,
-            [COMMAND_ACKFLOOR] = broker_on_nothing, /* no reply is held yet */
-            [COMMAND_CHUNK] = broker_on_nothing,    /* of a request that was refused for its MORE */
+            [COMMAND_ACKFLOOR] = broker_on_ackfloor,
+            [COMMAND_CHUNK] = broker_on_nothing, /* of a request that was refused for its MORE */
             [COMMAND_DISCONNECT] = broker_on_disconnect,
             [COMMAND_QUERY] = broker_on_query,
             [COMMAND_ADMIN] = broker_on_admin,
@@ -325,8 +327,10 @@ static void on_timer(struct broker *self, uint32_t timer)
 {
     if (timer < TIMER_SESSION)
         broker_slot_due(self, slots_at(self->slots, timer));
-    else if (timer < TIMER_RELAY)
+    else if (timer < TIMER_KEPT)
         broker_peer_due(self, sessions_at(self->sessions, timer - TIMER_SESSION));
+    else if (timer < TIMER_RELAY)
+        broker_drop_kept(self, timer - TIMER_KEPT);
     else if (timer < TIMER_ESTIMATES)
         broker_end_relay(self, &self->relays.entries[timer - TIMER_RELAY], STATUS_DEADLINE_RUNNING);
     else if (timer == TIMER_ESTIMATES)

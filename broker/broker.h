@@ -94,6 +94,7 @@ struct role_counts {
     uint64_t sheds[CLASS_COUNT][SHED_COUNT];
     uint64_t probes;   /* sent although they could not be in time, for what is believed to fade */
     uint64_t attached; /* shared the execution of the same request */
+    uint64_t replayed; /* answered by a reply that was held */
     uint64_t redelivered; /* had been given to a worker, and waited again */
     uint64_t stale;       /* replies, and words on requests, that came too late for them */
     uint64_t lapsed;      /* leases: taken from a worker that lived and was silent about them */
@@ -105,6 +106,9 @@ struct broker_counts {
     struct role_counts roles[ROLE_COUNT]; /* ROLE_NONE: what named no role */
     uint64_t malformed; /* pairs, and ends of messages, that made no sense and were no request */
     uint64_t strangers; /* messages of peers that have not greeted */
+    uint64_t kept;      /* replies held for their clients ... */
+    uint64_t resumed;   /* ... of them sent again to one that came back ... */
+    uint64_t unkept;    /* ... and not held, or not as long as promised, for want of room */
     uint64_t unsent;    /* pairs whose receiver was gone or full */
     uint64_t struck;    /* peers sent away for their faults */
     uint64_t silent;    /* peers that were not heard for too long */

@@ -66,6 +66,7 @@ static void measure_role(const struct broker *self, enum role role, struct metri
         {METRIC_REQUEST_WAIT_SECONDS_TOTAL, seconds(counts->queue_us)},
         {METRIC_REQUEST_SERVICE_SECONDS_TOTAL, seconds(counts->service_us)},
         {METRIC_ATTACHED_TOTAL, (double)counts->attached},
+        {METRIC_REPLAYED_TOTAL, (double)counts->replayed},
         {METRIC_REDELIVERIES_TOTAL, (double)counts->redelivered},
         {METRIC_ADMIT_LEVEL, broker_admit_level(self, role)},
         {METRIC_PROBES_TOTAL, (double)counts->probes},
@@ -162,6 +163,9 @@ static void measure_bounds(const struct broker *self, struct metrics *metrics)
         {"sessions", sessions_count(self->sessions), self->config.sessions_max},
         {"slots", slots_used(self->slots), self->config.slots_max},
         {"kept_bytes", (double)slots_bytes(self->slots), (double)self->config.kept_bytes_max},
+        {"keepers", keeps_keepers(self->keeps), self->config.sessions_max},
+        {"kept_replies", keeps_replies(self->keeps), KEPT_REPLIES_MAX},
+        {"kept_reply_bytes", (double)keeps_bytes(self->keeps), KEPT_REPLY_BYTES_MAX},
         {"queue", waiting, self->config.queue_max},
         {"tenant_queues", lines_owned(queues_lines(self->queues)), self->config.slots_max},
         {"workers", workers_count(self->workers), WORKERS_MAX},
@@ -189,6 +193,9 @@ void broker_measure(const struct broker *self, struct metrics *metrics)
                   {"unsent", counts->unsent},
                   {"struck", counts->struck},
                   {"silent", counts->silent}};
+    metrics_set(metrics, METRIC_KEPT_REPLIES_TOTAL, LABELS("held"), (double)counts->kept);
+    metrics_set(metrics, METRIC_KEPT_REPLIES_TOTAL, LABELS("resumed"), (double)counts->resumed);
+    metrics_set(metrics, METRIC_KEPT_REPLIES_TOTAL, LABELS("unkept"), (double)counts->unkept);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         metrics_set(metrics, METRIC_PEER_FAULTS_TOTAL, LABELS(faults[i].kind),
                     (double)faults[i].count);

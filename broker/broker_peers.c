@@ -136,11 +136,13 @@ void broker_bury(struct broker *self, struct peer *peer)
     outbox_flush_place(self->outbox, place); /* what has not left is no death of a request */
     forget_worker(self, peer);
     broker_end_relays(self, place);
-    broker_lose_client(self, place);
+    broker_lose_client(self, peer);
     assert(slots_first_of_client(self->slots, place) == NULL);
     timers_clear(self->timers, TIMER_SESSION + place);
     outbox_flush_place(self->outbox, place);
+    uint32_t keeper = peer->keeper;
     sessions_remove(self->sessions, peer);
+    broker_close_keeper(self, keeper);
     self->buried++;
 }
 
@@ -240,7 +242,7 @@ static void say_welcome(struct broker *self, const struct peer *peer)
                                   .partitions = view_body(self->view)};
     struct header header = broker_header(COMMAND_WELCOME, 0);
     struct bytes body = {0};
-    header.credit = peer->side == SIDE_FRONTEND ? self->config.client_credit : 0;
+    header.credit = peer->side == SIDE_FRONTEND ? peer->ended + self->config.client_credit : 0;
     header.instance = bytes_of(self->instance);
     enum status status =
         message_encode(MSG_WELCOME, &welcome, self->answer, sizeof self->answer, &body);
@@ -271,16 +273,23 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
     uint64_t number = from->peer->number;
     struct verdict verdict = check_hello(self, pair->body, &hello);
     struct peer *peer = sessions_find(self->sessions, side, number);
-    if (peer != NULL)
+    if (peer != NULL) {
+        peer->resumes = verdict.status == STATUS_OK && hello.resume &&
+                        memcmp(hello.session.data, peer->session, SESSION_ID_BYTES) == 0;
         broker_bury(self, peer);
+    }
     if (verdict.status != STATUS_OK) {
         self->counts.strangers++;
         broker_stranger(self, side, number, &verdict);
         return;
     }
     peer = sessions_find_session(self->sessions, side, hello.session.data);
-    if (peer != NULL)
+    if (peer != NULL) {
+        peer->resumes = hello.resume;
         broker_send_away(self, peer, STATUS_CANCELLED, "the same session greeted anew");
+    }
+    if (!hello.resume && side == SIDE_FRONTEND)
+        broker_forget_session(self, hello.session.data);
     peer = sessions_add(self->sessions, side, number, hello.session.data);
     if (peer == NULL) {
         verdict =
@@ -296,7 +305,10 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
     peer->version = name_of(hello.version);
     peer->heard_at = self->now_at;
     plan_peer(self, peer);
+    if (side == SIDE_FRONTEND)
+        broker_resume(self, peer);
     say_welcome(self, peer);
+    broker_say_all_kept(self, peer);
 }
 
 static bool is_sound(const struct msg_ready *ready, enum role role)
@@ -432,6 +444,7 @@ struct worker *broker_find_instance(struct broker *self, struct bytes instance)
 void broker_on_disconnect(struct broker *self, const struct source *from, const struct pair *pair)
 {
     (void)pair;
+    from->peer->leaves = true;
     broker_bury(self, from->peer);
 }
 

@@ -7,6 +7,7 @@
  *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_leases.c      what a worker holds, and says nothing about
+ *   broker_keeping.c     replies that are held for who lost its connection
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_breakers.c    a method that keeps failing is left alone
  *   broker_policy.c      what may change while it runs
@@ -22,6 +23,7 @@
 #include "broker/estimates.h"
 #include "broker/events.h"
 #include "broker/identities.h"
+#include "broker/keeps.h"
 #include "broker/limits.h"
 #include "broker/list.h"
 #include "broker/others.h"
@@ -45,7 +47,8 @@
 
 /* What one timer is about: a slot, a session, a relay, or one of these. */
 #define TIMER_SESSION SLOTS_MAX
-#define TIMER_RELAY (TIMER_SESSION + SESSIONS_MAX)
+#define TIMER_KEPT (TIMER_SESSION + SESSIONS_MAX)
+#define TIMER_RELAY (TIMER_KEPT + KEPT_REPLIES_MAX)
 #define TIMER_ESTIMATES (TIMER_RELAY + RELAYS_MAX)
 #define TIMER_BEAT (TIMER_ESTIMATES + 1)
 #define TIMER_VIEW (TIMER_BEAT + 1)
@@ -79,6 +82,7 @@ struct broker {
     struct sessions *sessions;
     struct slots *slots;
     struct identities *identities;
+    struct keeps *keeps;
     struct queues *queues;
     struct workers *workers;
     struct outbox *outbox;
@@ -180,7 +184,7 @@ broker_handler broker_on_request;
 void broker_dispatch_role(struct broker *self, enum role role);
 void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
 /* It has its slot, and will end: by its deadline. */
-void broker_accept(struct broker *self, const struct peer *client, const struct slot *slot);
+void broker_accept(struct broker *self, struct peer *client, const struct slot *slot);
 
 /* broker_sharing.c */
 /* Is it one that is here already? Only one with an idempotency key may be.
@@ -211,7 +215,8 @@ void broker_end(struct broker *self, struct slot *slot, const struct verdict *ve
  * is answered. returns false: nobody does, and nothing was done */
 bool broker_pass_on(struct broker *self, struct slot *slot, const struct verdict *verdict);
 void broker_lose_worker(struct broker *self, struct worker *worker);
-void broker_lose_client(struct broker *self, uint32_t client);
+/* Answer it so, in whatever state it is; what others wait for, too, goes on for them. */
+void broker_withdraw(struct broker *self, struct slot *slot, enum status status);
 void broker_slot_due(struct broker *self, struct slot *slot);
 
 /* broker_leases.c */
@@ -223,6 +228,23 @@ void broker_begin_lease(struct broker *self, struct slot *slot); /* it has just 
 void broker_extend_lease(struct broker *self, struct slot *slot, uint32_t asked_ms);
 /* The timer of a slot has fired; returns whether that was for its lease and not its deadline. */
 bool broker_lease_due(struct broker *self, struct slot *slot);
+
+/* broker_keeping.c */
+broker_handler broker_on_ackfloor;
+void broker_keep(struct broker *self, struct peer *client, const struct slot *slot);
+/* Hold the REPLY that ends this slot, if its client wants that. returns false: it is not held */
+bool broker_hold(struct broker *self, struct slot *slot, const struct header *header,
+                 struct bytes body);
+bool broker_holds(struct broker *self, const struct peer *client, uint64_t id); /* its reply */
+void broker_drop_kept(struct broker *self, uint32_t reply);
+/* Answer a request with a reply that is held. */
+void broker_replay(struct broker *self, struct peer *client, uint64_t id, enum role role,
+                   uint32_t reply);
+void broker_lose_client(struct broker *self, const struct peer *client);
+void broker_close_keeper(struct broker *self, uint32_t keeper); /* unless something is left */
+void broker_resume(struct broker *self, struct peer *client);   /* before it is welcomed ... */
+void broker_say_all_kept(struct broker *self, const struct peer *client); /* ... and after */
+void broker_forget_session(struct broker *self, const char *session);
 
 /* broker_peers.c */
 broker_handler broker_on_hello, broker_on_ready, broker_on_heartbeat, broker_on_drain,
@@ -288,7 +310,8 @@ static inline struct worker *worker_of(struct broker *self, const struct peer *p
 
 static inline struct peer *client_of(struct broker *self, const struct slot *slot)
 {
-    return slot->client == NONE ? NULL : sessions_at(self->sessions, slot->client);
+    return slot->client >= self->config.sessions_max ? NULL
+                                                     : sessions_at(self->sessions, slot->client);
 }
 
 static inline struct lane *lane_of(struct broker *self, const struct slot *slot)

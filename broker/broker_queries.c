@@ -40,6 +40,8 @@ static void query_status(struct broker *self, const struct source *from, const s
         answer.attempt = slot->deaths;
         answer.remains_ms = (uint64_t)((asked->deadline_at - self->now_at) / US_PER_MS);
     }
+    if (slot == NULL && broker_holds(self, from->peer, query.id))
+        answer.state = bytes_of("answered");
     if (slot != NULL && slot->worker != NONE) {
         const struct worker *worker = workers_at(self->workers, slot->worker);
         const struct peer *peer = sessions_at(self->sessions, worker->peer);

@@ -27,14 +27,20 @@ static void grant(struct broker *self, struct peer *client, enum role role, stru
     header->admit_level = broker_admit_level(self, role);
 }
 
-static void answer(struct broker *self, struct peer *client, struct header *header, enum role role,
-                   const struct verdict *verdict)
+/* slot: whose end it is; NULL: it never had one. */
+static void answer(struct broker *self, struct peer *client, struct slot *slot,
+                   struct header *header, const struct verdict *verdict, enum role role)
 {
     char bytes[CONTROL_BYTES_MAX];
     struct bytes body = broker_failure(self, verdict, bytes);
     header->status = verdict->status;
     header->retry_after_ms = verdict->retry_after_ms;
     header->instance = bytes_of(self->instance);
+    bool held = slot != NULL && broker_hold(self, slot, header, body);
+    if (client == NULL) {
+        self->counts.unsent += !held;
+        return;
+    }
     grant(self, client, role, header);
     broker_say(self, client, header, body);
 }
@@ -47,7 +53,7 @@ void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum r
     header.executed = statuses[verdict->status].executed;
     counts->by_status[verdict->status]++;
     (*count_of(counts, verdict->status))++;
-    answer(self, client, &header, role, verdict);
+    answer(self, client, NULL, &header, verdict, role);
 }
 
 /* Its worker has done with it, or is done with. */
@@ -62,6 +68,8 @@ static void release(struct broker *self, struct slot *slot)
 
 static void leave(struct broker *self, struct slot *slot)
 {
+    bool is_away = slot->client != NONE && slot->client >= self->config.sessions_max;
+    uint32_t keeper = is_away ? slot->client - self->config.sessions_max : NONE;
     if (slot->state == SLOT_RUNNING)
         release(self, slot);
     if (slot->state == SLOT_ATTACHED)
@@ -72,6 +80,7 @@ static void leave(struct broker *self, struct slot *slot)
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
+    broker_close_keeper(self, keeper);
 }
 
 /* When it went to a worker, or into what was with one already. */
@@ -111,10 +120,7 @@ static void end_one(struct broker *self, struct slot *slot, const struct slot *e
     broker_judge(self, slot, said.status);
     counts->by_status[said.status]++;
     (*count_of(counts, said.status))++;
-    if (client != NULL)
-        answer(self, client, &header, slot->place.role, &said);
-    else
-        self->counts.unsent++;
+    answer(self, client, slot, &header, &said, slot->place.role);
     leave(self, slot);
 }
 
@@ -160,24 +166,25 @@ static void forward(struct broker *self, const struct source *from, const struct
     struct peer *client = client_of(self, slot);
     const struct slot *execution = slots_execution(self->slots, slot);
     struct header header = pair->header;
-    if (client == NULL) {
-        self->counts.unsent++;
-        return;
-    }
     header.id = slot->client_id;
+    if (header.instance.data == NULL)
+        header.instance = name_bytes(&from->peer->instance);
     if (statuses[header.status].executed == EXECUTED_NO)
         header.executed = EXECUTED_NO;
     else if (execution->begun && header.executed == EXECUTED_NO)
         header.executed = EXECUTED_MAYBE;
     tell_times(self, slot, execution, &header);
+    bool held = broker_hold(self, slot, &header, pair->body);
+    if (client == NULL) {
+        self->counts.unsent += !held;
+        return;
+    }
     grant(self, client, slot->place.role, &header);
-    if (may_move && frame_is_moved(from->message, pair) && header.instance.data != NULL) {
+    if (may_move && frame_is_moved(from->message, pair) && pair->header.instance.data != NULL) {
         envelope_patch(zmq_msg_data(from->message), &header);
         outbox_pass(self->outbox, slot->client, from->message);
         return;
     }
-    if (header.instance.data == NULL)
-        header.instance = name_bytes(&from->peer->instance);
     broker_say(self, client, &header, pair->body);
 }
 
@@ -322,8 +329,7 @@ void broker_call_off(struct broker *self, const struct slot *slot)
     outbox_put(self->outbox, worker->peer, &header, (struct bytes){0});
 }
 
-/* What others wait for, too, goes on for them. */
-static void withdraw(struct broker *self, struct slot *slot, enum status status)
+void broker_withdraw(struct broker *self, struct slot *slot, enum status status)
 {
     struct verdict verdict = {.status = status};
     if (broker_pass_on(self, slot, &verdict))
@@ -340,21 +346,9 @@ void broker_on_cancel(struct broker *self, const struct source *from, const stru
     uint32_t client = sessions_index(self->sessions, from->peer);
     struct slot *slot = slots_find_request(self->slots, client, pair->header.id);
     if (slot != NULL)
-        withdraw(self, slot, STATUS_CANCELLED);
+        broker_withdraw(self, slot, STATUS_CANCELLED);
     else
         self->counts.roles[ROLE_NONE].stale++;
-}
-
-/* Nobody is there to be answered: what has not to be done all the same is cancelled, in silence. */
-void broker_lose_client(struct broker *self, uint32_t client)
-{
-    struct slot *slot;
-    while ((slot = slots_first_of_client(self->slots, client)) != NULL) {
-        bool goes_on = slot->flags & FLAG_DETACHED;
-        slots_orphan(self->slots, slot);
-        if (!goes_on)
-            withdraw(self, slot, STATUS_CANCELLED);
-    }
 }
 
 /* What may have been executed goes out again only if that does no harm. */
@@ -393,5 +387,5 @@ void broker_slot_due(struct broker *self, struct slot *slot)
         return;
     if (slot->state == SLOT_RUNNING)
         learn(self, slot, 0); /* it took so long at least */
-    withdraw(self, slot, runs ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED);
+    broker_withdraw(self, slot, runs ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED);
 }

@@ -115,10 +115,11 @@ static void undo(struct broker *self, struct slot *slot)
     slots_free(self->slots, slot);
 }
 
-void broker_accept(struct broker *self, const struct peer *client, const struct slot *slot)
+void broker_accept(struct broker *self, struct peer *client, const struct slot *slot)
 {
     struct header header = broker_header(COMMAND_ACCEPTED, slot->client_id);
     timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
+    broker_keep(self, client, slot);
     if (slot->flags & FLAG_ACK_ACCEPT)
         broker_say(self, client, &header, (struct bytes){0});
 }

@@ -1,8 +1,8 @@
 /* broker_sharing - the same request asked again: under the idempotency key of one that is here.
  *
- * It is attached to that one's execution if it may share it, and has an end of its own all the
- * same; else it is refused. The key of another question is refused in any case. See
- * docs/protocol.md, "The same request twice". */
+ * If that one's reply is held, that is its reply, too. Else it is attached to its execution if it
+ * may share it, and has an end of its own all the same, or it is refused. The key of another
+ * question is refused in any case. See docs/protocol.md, "The same request twice". */
 #include "broker/broker_private.h"
 
 void broker_identify(struct broker *self, struct slot *slot, const struct pair *pair)
@@ -55,7 +55,14 @@ bool broker_repeats(struct broker *self, const struct source *from, const struct
                              .hint = "another request has this idempotency key: make a new one"};
         return false;
     }
-    struct slot *leader = slots_at(self->slots, identities_holder(self->identities, entry));
+    uint32_t holder = identities_holder(self->identities, entry);
+    if (holder >= self->config.slots_max) {
+        broker_replay(self, from->peer, pair->header.id, identity.role,
+                      holder - self->config.slots_max);
+        *verdict = (struct verdict){.status = STATUS_OK};
+        return true;
+    }
+    struct slot *leader = slots_at(self->slots, holder);
     if (pair->header.flags & FLAG_COALESCE)
         *verdict = attach(self, from, &pair->header, leader);
     else

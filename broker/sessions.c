@@ -90,6 +90,7 @@ struct peer *sessions_add(struct sessions *self, enum side side, uint64_t number
     *peer = (struct peer){.side = side,
                           .number = number,
                           .worker = NONE,
+                          .keeper = NONE,
                           .next_number = *of_number,
                           .next_session = *of_session};
     memcpy(peer->session, session, SESSION_ID_BYTES);

@@ -27,6 +27,9 @@ struct peer {
     uint32_t asked, ended; /* REQUESTs read, and answered, in all; modulo 2^32 */
     uint64_t beats;
     uint32_t worker; /* NONE of list.h: it is none */
+    uint32_t keeper; /* of keeps.h; NONE: nothing is held for it */
+    bool leaves;     /* by its own will, and for good */
+    bool resumes;    /* it is about to be another connection of its session */
 
     uint32_t next_number, next_session; /* in the chains of sessions.c */
 };
@@ -42,7 +45,8 @@ struct peer *sessions_find(struct sessions *self, enum side side, uint64_t numbe
 /* NULL: this session has no connection on that side. session: SESSION_ID_BYTES. */
 struct peer *sessions_find_session(struct sessions *self, enum side side, const char *session);
 
-/* Neither number nor session may be there. Returns it with all else zero, worker NONE; NULL: full.
+/* Neither number nor session may be there. Returns it with all else zero, worker and keeper NONE;
+ * NULL: full.
  */
 struct peer *sessions_add(struct sessions *self, enum side side, uint64_t number,
                           const char *session);

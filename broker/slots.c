@@ -182,6 +182,12 @@ void slots_give(struct slots *self, struct slot *slot, uint32_t worker)
     slot->worker = worker;
 }
 
+void slots_rename(struct slots *self, struct slot *slot, uint32_t client)
+{
+    slots_orphan(self, slot);
+    adopt(self, slot, client, slot->client_id);
+}
+
 void slots_orphan(struct slots *self, struct slot *slot)
 {
     uint32_t index = slots_index(self, slot);

@@ -68,6 +68,9 @@ void slots_send(struct slot *slot, const struct header *patch, struct outbox *ou
 /* Which worker has it; NONE: none any more. */
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker);
 
+/* It is this client's from now on; NONE: nobody's. */
+void slots_rename(struct slots *self, struct slot *slot, uint32_t client);
+
 /* Its client is gone, and wants it done all the same. */
 void slots_orphan(struct slots *self, struct slot *slot);
 

@@ -64,6 +64,13 @@
 #define CHUNK_US 100               /* ... and their work in all */
 #define DEADLINE_MS_MAX 300000u    /* what a longer one is cut to */
 
+/* Replies that are held for clients. */
+#define KEPT_REPLIES_MAX 16384u         /* of all ... */
+#define KEPT_REPLY_BYTES_MAX 268435456u /* ... and their bytes ... */
+#define KEEPER_REPLIES_MAX 1024u        /* ... of one ... */
+#define KEEPER_BYTES_MAX 4194304u       /* ... and their bytes ... */
+#define KEPT_MS 30000                   /* ... and for so long */
+
 /* The client library. */
 #define CALLS_MAX ASKS_MAX                /* calls of one handle without an end */
 #define CALLS_WAITING_BYTES_MAX 16777216u /* of those that wait for a connection or for credit */
