@@ -229,6 +229,20 @@ struct ask_entry *asks_first_sent(const struct asks *self)
     return self->sent.next == &self->sent ? NULL : self->sent.next;
 }
 
+struct ask_entry *asks_next_sent(const struct asks *self, const struct ask_entry *entry)
+{
+    assert(entry->sent);
+    return entry->next == &self->sent ? NULL : entry->next;
+}
+
+void asks_set_due(struct asks *self, struct ask_entry *entry, int64_t due_at)
+{
+    assert(entry->sent);
+    entry->due_at = due_at;
+    heap_up(self, entry->heap_at);
+    heap_down(self, entry->heap_at);
+}
+
 uint32_t asks_count(const struct asks *self)
 {
     return self->count;

@@ -16,8 +16,10 @@ struct ask_entry {
     int64_t deadline_at;
     int64_t due_at; /* when to give up */
     bool sent;
-    bool counts; /* against the credit of the other side */
-    char *pair;  /* while it waits: its bytes, owned; else NULL */
+    bool counts;   /* against the credit of the other side */
+    bool kept;     /* its answer is held for us while there is no connection */
+    bool resuming; /* there was none since: the other side has not said yet what became of it */
+    char *pair;    /* while it waits: its bytes, owned; else NULL */
     size_t size;
     /* asks.c's own */
     uint32_t next_id, next_tag, heap_at;
@@ -42,6 +44,10 @@ struct ask_entry *asks_find_tag(struct asks *self, uint64_t tag);
 struct ask_entry *asks_first_due(const struct asks *self);
 struct ask_entry *asks_first_waiting(const struct asks *self); /* oldest first */
 struct ask_entry *asks_first_sent(const struct asks *self);    /* oldest first */
+struct ask_entry *asks_next_sent(const struct asks *self, const struct ask_entry *entry);
+
+/* Give one that was sent up at another time. */
+void asks_set_due(struct asks *self, struct ask_entry *entry, int64_t due_at);
 uint32_t asks_count(const struct asks *self);
 
 #endif

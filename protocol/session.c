@@ -9,33 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/asks.h"
-#include "protocol/outgoing.h"
+#include "protocol/session_private.h"
 
 #define GREETING_MS 3000 /* greet again after so much silence; WELCOME says what holds then */
 #define REGREET_MS 100   /* but not more often than this, whoever sends us away */
-
-struct session {
-    struct session_owner owner;
-    enum role role;
-    bool worker;
-    char id[SESSION_ID_BYTES], instance[NAME_BYTES_MAX], version[NAME_BYTES_MAX];
-    size_t instance_size, version_size;
-    uint64_t pid;
-    int64_t grace_us;
-    size_t waiting_bytes, waiting_bytes_max;
-
-    enum session_state state;
-    bool greet; /* HELLO is to be written before anything else leaves */
-    uint32_t connection;
-    uint64_t generation, next_id, beats;
-    int64_t heartbeat_us, dead_us, heard_at, beat_at, greet_at;
-    uint32_t granted, sent; /* to us: REQUESTs we may have sent in all; mod 2^32 */
-    uint32_t grants;        /* by us, the same */
-    struct asks *asks;
-    struct outgoing *outgoing;
-    struct session_counts counts;
-};
 
 static size_t copy_name(struct bytes from, char *to)
 {
@@ -55,6 +32,7 @@ struct session *session_new(const struct session_config *config, const struct se
     self->owner = *owner;
     self->role = config->role;
     self->worker = config->worker;
+    self->resumes = config->resumes;
     self->pid = config->pid;
     self->grace_us = config->grace_us;
     self->waiting_bytes_max = config->waiting_bytes_max;
@@ -109,7 +87,7 @@ const struct session_counts *session_counts(const struct session *self)
     return &self->counts;
 }
 
-static void put(struct session *self, const struct header *header, struct bytes body)
+void session_put(struct session *self, const struct header *header, struct bytes body)
 {
     char head[PAIR_HEAD_BYTES_MAX];
     size_t size = pairs_encode_head(header, body, head);
@@ -117,11 +95,11 @@ static void put(struct session *self, const struct header *header, struct bytes 
 }
 
 /* A command of our own, in the request layout. */
-static void put_command(struct session *self, enum command command, uint64_t id, struct bytes body)
+void session_put_command(struct session *self, enum command command, uint64_t id, struct bytes body)
 {
     struct header header = {
         .command = command, .id = id, .class = CLASS_CRITICAL, .role = self->role};
-    put(self, &header, body);
+    session_put(self, &header, body);
 }
 
 void session_say_ready(struct session *self)
@@ -137,7 +115,7 @@ void session_say_ready(struct session *self)
     assert(body.data != NULL); /* METHODS_MAX and their names are bounded by the owner */
     if (self->grants == 0)
         self->grants = concurrency;
-    put_command(self, COMMAND_READY, 0, body);
+    session_put_command(self, COMMAND_READY, 0, body);
 }
 
 static void put_hello(struct session *self)
@@ -153,11 +131,11 @@ static void put_hello(struct session *self)
                               .resume = self->connection > 1};
     enum status status = message_encode(MSG_HELLO, &hello, bytes, sizeof bytes, &body);
     assert(status == STATUS_OK);
-    put_command(self, COMMAND_HELLO, 0, body);
+    session_put_command(self, COMMAND_HELLO, 0, body);
 }
 
-static void end_ask(struct session *self, struct ask_entry *entry, enum status status,
-                    enum executed executed)
+void session_end_ask(struct session *self, struct ask_entry *entry, enum status status,
+                     enum executed executed)
 {
     char bytes[CONTROL_BYTES_MAX];
     uint64_t tag = entry->tag;
@@ -173,13 +151,22 @@ static void end_ask(struct session *self, struct ask_entry *entry, enum status s
                               message_encode_failure(status, bytes));
 }
 
+/* The first that was sent and is not kept; or any. Whoever is told of an end may end others. */
+static struct ask_entry *first_to_end(const struct session *self, bool kept_too)
+{
+    struct ask_entry *entry = asks_first_sent(self->asks);
+    while (entry != NULL && entry->kept && !kept_too)
+        entry = asks_next_sent(self->asks, entry);
+    return entry;
+}
+
 /* What had left may have been executed, and nobody will say. What had not, leaves later. */
-static void end_what_left(struct session *self)
+static void end_what_left(struct session *self, bool kept_too)
 {
     struct ask_entry *entry;
-    while ((entry = asks_first_sent(self->asks)) != NULL) {
+    while ((entry = first_to_end(self, kept_too)) != NULL) {
         self->counts.lost++;
-        end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
+        session_end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
     }
 }
 
@@ -200,7 +187,8 @@ void session_lost(struct session *self, const char *reason, int64_t now_at)
         return;
     bool was_up = self->state == SESSION_UP;
     regreet(self, now_at);
-    end_what_left(self);
+    end_what_left(self, false);
+    session_await_resuming(self, now_at);
     if (was_up && self->owner.on_down != NULL)
         self->owner.on_down(self->owner.self, reason);
 }
@@ -211,9 +199,9 @@ static void end_all(struct session *self, enum status waiting)
     struct ask_entry *entry;
     self->state = SESSION_REFUSED;
     outgoing_clear(self->outgoing);
-    end_what_left(self);
+    end_what_left(self, true);
     while ((entry = asks_first_waiting(self->asks)) != NULL)
-        end_ask(self, entry, waiting, EXECUTED_NO);
+        session_end_ask(self, entry, waiting, EXECUTED_NO);
 }
 
 void session_end(struct session *self)
@@ -275,6 +263,8 @@ static void on_welcome(struct session *self, const struct pair *pair)
         return;
     }
     self->state = SESSION_UP;
+    if (welcome.generation != self->generation)
+        end_what_left(self, true); /* it knows nothing of them */
     self->generation = welcome.generation;
     self->heartbeat_us = (int64_t)welcome.heartbeat_ms * US_PER_MS;
     self->dead_us = (int64_t)welcome.dead_ms * US_PER_MS;
@@ -282,6 +272,7 @@ static void on_welcome(struct session *self, const struct pair *pair)
     self->granted = pair->header.credit;
     self->sent = 0;
     self->counts.connections++;
+    session_ask_what_became(self);
     if (self->owner.on_up != NULL)
         self->owner.on_up(self->owner.self, &welcome);
 }
@@ -290,11 +281,16 @@ static void on_reply(struct session *self, const struct pair *pair)
 {
     struct ask_entry *entry = asks_find_id(self->asks, pair->header.id);
     take_credit(self, pair->header.credit);
+    if (pair->header.id > SESSION_STATUS_FIRST) {
+        session_on_what_became(self, pair);
+        return;
+    }
     if (entry == NULL || !entry->sent) {
         self->counts.late_answers++;
         return;
     }
     uint64_t tag = entry->tag;
+    self->unacknowledged += entry->kept;
     asks_remove(self->asks, entry);
     self->counts.answered++;
     if (self->owner.on_answer != NULL)
@@ -356,6 +352,8 @@ void session_take(struct session *self, struct bytes message, int64_t now_at)
     while (pairs_next(&pairs, &pair) && self->state != SESSION_REFUSED)
         take_pair(self, &pair, now_at);
     self->counts.malformed += pairs.broken;
+    if (self->unacknowledged >= SESSION_ACKS)
+        session_acknowledge(self);
     send_what_waits(self, now_at);
 }
 
@@ -369,14 +367,16 @@ static void beat(struct session *self, int64_t now_at)
     struct bytes body = writer_bytes(&writer);
     if (body.size == 0)
         body.data = NULL;
-    put_command(self, COMMAND_HEARTBEAT, ++self->beats, body);
+    session_put_command(self, COMMAND_HEARTBEAT, ++self->beats, body);
+    if (self->unacknowledged > 0)
+        session_acknowledge(self);
     self->beat_at = now_at + self->heartbeat_us;
 }
 
 static void say_cancel(struct session *self, uint64_t id)
 {
     if (self->state == SESSION_UP)
-        put_command(self, COMMAND_CANCEL, id, (struct bytes){0});
+        session_put_command(self, COMMAND_CANCEL, id, (struct bytes){0});
 }
 
 /* Of what has not left it is known that nothing was executed. */
@@ -385,11 +385,17 @@ static void end_what_is_late(struct session *self, int64_t now_at)
     struct ask_entry *entry;
     while ((entry = asks_first_due(self->asks)) != NULL && entry->due_at <= now_at) {
         bool sent = entry->sent;
+        bool lost = entry->resuming && now_at < entry->deadline_at;
         if (sent && entry->counts)
             say_cancel(self, entry->id);
+        if (lost) {
+            self->counts.lost++;
+            session_end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
+            continue;
+        }
         self->counts.timed_out++;
-        end_ask(self, entry, sent ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED,
-                sent ? EXECUTED_MAYBE : EXECUTED_NO);
+        session_end_ask(self, entry, sent ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED,
+                        sent ? EXECUTED_MAYBE : EXECUTED_NO);
     }
 }
 
@@ -454,6 +460,7 @@ enum status session_ask(struct session *self, const struct header *header, struc
     if (entry == NULL)
         return STATUS_BUSY_FULL;
     entry->counts = counts;
+    entry->kept = self->resumes && counts && header->flags & FLAG_KEEP;
     char head_bytes[PAIR_HEAD_BYTES_MAX];
     struct bytes head = {head_bytes, pairs_encode_head(&ours, body, head_bytes)};
     if (!sends) {
@@ -492,7 +499,7 @@ enum status session_reply(struct session *self, uint32_t connection, const struc
     struct header ours = *header;
     self->grants += grants;
     ours.credit = self->grants;
-    put(self, &ours, body);
+    session_put(self, &ours, body);
     return STATUS_OK;
 }
 
@@ -500,7 +507,7 @@ void session_say(struct session *self, uint32_t connection, const struct header 
                  struct bytes body)
 {
     if (connection == self->connection && self->state == SESSION_UP)
-        put(self, header, body);
+        session_put(self, header, body);
 }
 
 /* HELLO, and a worker's READY in the same message. Nothing else is there: regreet() saw to it. */

@@ -16,6 +16,14 @@
 /* Numbers of INVALIDATE count from here, so that none is the id of another question. */
 #define SESSION_INVALIDATE_FIRST (UINT64_C(1) << 48)
 
+/* And those of its own questions what became of one, from here. */
+#define SESSION_STATUS_FIRST (UINT64_C(1) << 49)
+
+/* So long after a connection was lost it must be known that a question with KEEP goes on. */
+#define SESSION_RESUME_MS 3000
+#define SESSION_ACKS                                                                               \
+    32u /* answers that were held for us are acknowledged after so many, or a beat */
+
 struct session;
 
 enum session_state {
@@ -33,7 +41,8 @@ struct session_owner {
     void (*on_up)(void *self, const struct msg_welcome *welcome);
 
     /* The connection, or who was there, is gone: requests that came over it need no answer. The
-     * questions that were on their way have ended before this call. It greets again by itself. */
+     * questions that were on their way have ended before this call, but for those that are resumed:
+     * see config.resumes. It greets again by itself. */
     void (*on_down)(void *self, const char *reason);
 
     /* The other side will not have it: VERSION, BAD_REQUEST, UNAUTHENTICATED, or CANCELLED: the
@@ -63,6 +72,7 @@ struct session_config {
     bool worker;              /* says READY; owner.write_ready is there */
     uint32_t asks_max;        /* questions without an answer; more: BUSY_FULL */
     size_t waiting_bytes_max; /* of questions that wait for credit or a greeting; more: BUSY_FULL */
+    bool resumes;             /* what has the flag KEEP outlives a connection */
     int64_t grace_us;         /* wait so long for the other side's own word on a deadline */
 };
 
