@@ -25,6 +25,7 @@
 #define BODY_TOTAL_BYTES_MAX 8388608u /* a body in all its parts */
 #define BODY_FIELDS_MAX 32u           /* fields of one row of messages.def */
 #define BODY_NESTING_MAX 32u          /* containers inside each other, in any body */
+#define DETAILS_BYTES_MAX 4096u       /* of a failure, for programs */
 #define CONTROL_BYTES_MAX 20480u      /* a body without VALUE, LIST or large fields */
 #define STRIKES_MAX 16u               /* faults of one peer within STRIKES_MS: DISCONNECT */
 #define STRIKES_MS 10000

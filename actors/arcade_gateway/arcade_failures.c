@@ -1,14 +1,23 @@
 /* arcade_failures - see arcade_talk.h. The table of docs/gateway.md, "Arcade", as rows. What others
  * wrote is for people only, and cut. */
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "actors/arcade_gateway/arcade_talk.h"
 #include "actors/arcade_gateway/repeat.h"
+#include "protocol/limits.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define REASON_BYTES_MAX 400u
 #define MASK '*'
+#define LEAVE_BYTES_MAX (HTTP_URL_BYTES_MAX + ARCADE_ID_BYTES_MAX + ARCADE_SCOPES_BYTES_MAX + 128u)
+#define LEAVE_SCOPES_BYTES_MAX 1024u /* in details */
+
+_Static_assert(HTTP_URL_BYTES_MAX + ARCADE_ID_BYTES_MAX + LEAVE_SCOPES_BYTES_MAX + 128u <=
+                   DETAILS_BYTES_MAX,
+               "an address comes whole");
 
 /* Of a tool that ran, or was to run: HTTP 200 and no success. Any other kind is TOOL_FAILED. */
 static const struct {
@@ -123,27 +132,49 @@ enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error)
     return DIALOGUE_FAILED;
 }
 
-/* The address has to come whole, or not at all. */
+struct bytes arcade_write_leave(struct arcade_talk *self, size_t scopes_max)
+{
+    struct writer writer;
+    bool has_scopes = self->scopes_value.data != NULL && self->scopes_value.size <= scopes_max;
+    free(self->leave);
+    self->leave = malloc(LEAVE_BYTES_MAX);
+    assert(self->leave != NULL);
+    writer_init(&writer, self->leave, LEAVE_BYTES_MAX);
+    writer_map(&writer, 4);
+    writer_cstr(&writer, "code");
+    writer_cstr(&writer, "AUTH_REQUIRED");
+    writer_cstr(&writer, "url");
+    writer_cstr(&writer, self->leave_url);
+    writer_cstr(&writer, "authorization_id");
+    writer_cstr(&writer, self->leave_id);
+    writer_cstr(&writer, "scopes");
+    if (has_scopes)
+        writer_raw(&writer, self->scopes_value);
+    else
+        writer_array(&writer, 0);
+    struct bytes leave = writer_bytes(&writer);
+    assert(leave.data != NULL);
+    return leave;
+}
+
+/* The address has to come whole: in details it does, in hint, for people, if it is short. */
 enum dialogue_next arcade_fail_leave(struct dialogue *self)
 {
-    const struct arcade_talk *talk = self->state;
+    struct arcade_talk *talk = self->state;
     size_t size = strlen(talk->leave_url);
-    if (size == 0)
+    if (size == 0) {
         failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
                     "The user has to give this tool leave, and Arcade says not where.");
-    else if (size < sizeof self->failure.hint)
-        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
-                    "The user has to give this tool leave, at the address in hint "
-                    "(authorization %s).",
-                    talk->leave_id);
-    else
-        failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
-                    "The user has to give this tool leave. The address is too long to stand here "
-                    "(authorization %s).",
-                    talk->leave_id);
-    if (size > 0 && size < sizeof self->failure.hint)
+        return DIALOGUE_FAILED;
+    }
+    failure_set(&self->failure, STATUS_FORBIDDEN, "AUTH_REQUIRED",
+                "The user has to give this tool leave, at the address in details.url "
+                "(authorization %s).",
+                talk->leave_id);
+    if (size < sizeof self->failure.hint)
         failure_hint(&self->failure, "%s", talk->leave_url);
-    else if (size > 0)
-        failure_hint(&self->failure, "Ask with STREAM: the address comes as a part.");
+    else
+        failure_hint(&self->failure, "The address is too long to stand here: see details.url.");
+    self->details = arcade_write_leave(talk, LEAVE_SCOPES_BYTES_MAX);
     return DIALOGUE_FAILED;
 }

@@ -38,13 +38,19 @@ _Static_assert(OFFERS_ROOM_BYTES >= PAIR_BODY_BYTES_MAX, "a reply has room");
 
 /* Answers. */
 
-static void fail(struct context *context, const struct request *request,
-                 const struct failure *failure)
+static void fail_with(struct context *context, const struct request *request,
+                      const struct failure *failure, struct bytes details)
 {
     actor_refuse(context, request, failure->status, failure->retry_after_ms,
                  &(struct failure_text){failure->code, failure->message,
                                         failure->field[0] == '\0' ? NULL : failure->field,
-                                        failure->hint[0] == '\0' ? NULL : failure->hint});
+                                        failure->hint[0] == '\0' ? NULL : failure->hint, details});
+}
+
+static void fail(struct context *context, const struct request *request,
+                 const struct failure *failure)
+{
+    fail_with(context, request, failure, (struct bytes){0});
 }
 
 static void answer(struct gateway *self, struct context *context, const struct remote_call *call)
@@ -78,7 +84,7 @@ static void on_ended(void *state, struct context *context, struct remote_call *c
     if (failure == NULL)
         answer(self, context, call);
     else
-        fail(context, &call->request, failure);
+        fail_with(context, &call->request, failure, call->dialogue.details);
     if (failure != NULL && strcmp(failure->code, "UPSTREAM_AUTH") == 0)
         log_event(EVENT_KEY_REFUSED, log_text("site", call->site->remote.name));
     if (call->dialogue.purpose == DIALOGUE_DESCRIBE)

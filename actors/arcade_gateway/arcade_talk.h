@@ -57,7 +57,7 @@ struct arcade_talk {
     char leave_url[HTTP_URL_BYTES_MAX], leave_id[ARCADE_ID_BYTES_MAX];
     char scopes[ARCADE_SCOPES_BYTES_MAX];
     struct bytes scopes_value; /* an array of texts, in scopes; data NULL: none are named */
-    char *partial;
+    char *leave;               /* what the caller is told of it; owned */
 
     /* The pages of a list. */
     struct json_body *pages;
@@ -114,6 +114,10 @@ enum dialogue_next arcade_fail(struct dialogue *self, const char *code, const ch
 enum dialogue_next arcade_fail_http(struct dialogue *self, const struct http_response *came);
 enum dialogue_next arcade_fail_tool(struct dialogue *self, struct bytes error);
 enum dialogue_next arcade_fail_leave(struct dialogue *self);
+
+/* What the caller is told of the leave that is missing: a map of code, url, authorization_id and
+ * scopes, or no scopes if they are longer than that. In the talk's memory, until the next time. */
+struct bytes arcade_write_leave(struct arcade_talk *self, size_t scopes_max);
 
 /* Every reason there is to fail passes here: our key is taken out of what others wrote. */
 void arcade_hide_secret(struct dialogue *self);

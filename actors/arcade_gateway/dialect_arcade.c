@@ -12,8 +12,6 @@
 
 #define BACKOFF_MS 500u
 #define EARLIER_PERCENT_MAX 25u
-#define PARTIAL_BYTES_MAX                                                                          \
-    (HTTP_URL_BYTES_MAX + ARCADE_ID_BYTES_MAX + ARCADE_SCOPES_BYTES_MAX + 128u)
 #define NO_KEY_RETRY_MS 10000u
 
 /* An address that may be shown to a person to open. */
@@ -54,31 +52,6 @@ static void take_leave(struct arcade_talk *talk, struct bytes leave)
         strlen(talk->leave_url) != url.size || !is_address(talk->leave_url))
         talk->leave_url[0] = '\0';
     take_scopes(talk, value_find(leave, "scopes"));
-}
-
-/* What the one who waits is told meanwhile: a map of code, url, authorization_id, scopes. */
-static void write_partial(struct dialogue *self)
-{
-    struct arcade_talk *talk = self->state;
-    struct writer writer;
-    free(talk->partial);
-    talk->partial = malloc(PARTIAL_BYTES_MAX);
-    assert(talk->partial != NULL);
-    writer_init(&writer, talk->partial, PARTIAL_BYTES_MAX);
-    writer_map(&writer, 4);
-    writer_cstr(&writer, "code");
-    writer_cstr(&writer, "AUTH_REQUIRED");
-    writer_cstr(&writer, "url");
-    writer_cstr(&writer, talk->leave_url);
-    writer_cstr(&writer, "authorization_id");
-    writer_cstr(&writer, talk->leave_id);
-    writer_cstr(&writer, "scopes");
-    if (talk->scopes_value.data != NULL)
-        writer_raw(&writer, talk->scopes_value);
-    else
-        writer_array(&writer, 0);
-    self->partial = writer_bytes(&writer);
-    assert(self->partial.data != NULL);
 }
 
 /* Ask again whether the user has decided, as long as there is time.
@@ -122,7 +95,7 @@ static enum dialogue_next on_leave(struct dialogue *self, struct bytes leave, st
         return arcade_fail_leave(self);
     enum dialogue_next next = poll(self, 0, ret);
     if (is_first && next == DIALOGUE_EXCHANGE)
-        write_partial(self);
+        self->partial = arcade_write_leave(talk, ARCADE_SCOPES_BYTES_MAX);
     talk->has_waited = true;
     return next;
 }
@@ -348,7 +321,7 @@ static void end(struct dialogue *self)
     json_body_fini(&talk->came);
     arcade_drop_pages(talk);
     free(talk->body);
-    free(talk->partial);
+    free(talk->leave);
     sodium_memzero(talk->authorization, sizeof talk->authorization);
 }
 

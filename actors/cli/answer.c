@@ -357,6 +357,10 @@ void answer_print_failure(struct bytes document, bool quiet, FILE *err)
     print_plain(value_find(failure, "hint"), "To mend it: ", err);
     if (is_filled(value_find(failure, "hint")))
         fputc('\n', err);
+    struct bytes url = value_find(value_find(failure, "details"), "url");
+    print_plain(url, "Open: ", err);
+    if (is_filled(url))
+        fputc('\n', err);
     if (retry_ms > 0)
         fprintf(err, "Try again in %.0f ms.\n", retry_ms);
     if (!quiet)

@@ -331,6 +331,16 @@ static bool is_shared(enum status status)
     }
 }
 
+/* Where a user can give leave is for the one who asked: it goes into no cache, not even on its way
+ * to others who wait. */
+static bool is_for_one(const struct result *result)
+{
+    struct msg_failure failure;
+    return result->failure.data != NULL &&
+           message_decode(MSG_FAILURE, result->failure, &failure) == STATUS_OK &&
+           bytes_are(failure.code, "AUTH_REQUIRED");
+}
+
 /* What the arguments alone decide stays wrong; what a remote side said is worth a pause. All else
  * may be otherwise the next moment: a table that is created, a file that comes back. */
 static uint64_t negative_ms_of(const struct result *result)
@@ -401,7 +411,7 @@ void caching_store(struct driver *self, struct context *context, struct task *ta
         task_advance(self, context, task, OUTCOME_DONE);
         return;
     }
-    if (result->status != STATUS_OK && is_shared(result->status)) {
+    if (result->status != STATUS_OK && is_shared(result->status) && !is_for_one(result)) {
         count(context, METRIC_DRIVER_STORES_TOTAL, "failed");
         send_failure(self, context, task, result->status, negative_ms_of(result));
     } else if (result->status != STATUS_OK || result->reason != NULL ||

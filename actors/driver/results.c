@@ -16,7 +16,7 @@ const char *results_cached_name(enum cached cached)
 
 struct bytes results_failure(enum status status, const struct failure_text *text, char *out)
 {
-    static const struct failure_text nothing = {NULL, NULL, NULL, NULL};
+    static const struct failure_text nothing = {.code = NULL};
     const struct status_row *row = &statuses[status];
     text = text != NULL ? text : &nothing;
     struct msg_failure failure = {

@@ -33,7 +33,7 @@
 #define STALE_ERROR_MS 600000 /* likewise */
 #define NEGATIVE_ARGUMENTS_MS 300000
 #define NEGATIVE_UPSTREAM_MS 2000
-#define FAILURE_BYTES_MAX 2048u
+#define FAILURE_BYTES_MAX (2048u + DETAILS_BYTES_MAX)
 #define POSITION_BYTES_MAX 64u
 #define LABELS_BYTES 32768u     /* SOURCES_MAX of them */
 #define SMALL_MEMORY_BYTES 512u /* a piece of memory up to here is kept for the next ... */
@@ -297,7 +297,8 @@ void turns_on_answer(struct driver *self, struct context *context, struct task *
 /* The calls of its last turn have ended: the model is told. */
 void turns_tell(struct context *context, struct task *question);
 
-/* What the model is told of a failure: a map of error. out: FAILURE_BYTES_MAX + 16 */
+/* What the model is told of a failure: a map of error, without what is for the caller alone. out:
+ * FAILURE_BYTES_MAX + 16 */
 struct bytes turns_failure(struct bytes failure, char *out);
 
 /* --- caching.c --- */

@@ -284,9 +284,18 @@ void turns_tell(struct context *context, struct task *question)
 struct bytes turns_failure(struct bytes failure, char *out)
 {
     struct writer writer;
+    struct msg_failure told;
     writer_init(&writer, out, FAILURE_BYTES_MAX + 16);
     writer_map(&writer, 1);
     writer_cstr(&writer, "error");
-    writer_raw(&writer, failure);
+    if (message_decode(MSG_FAILURE, failure, &told) != STATUS_OK) {
+        writer_raw(&writer, failure);
+        return writer_bytes(&writer);
+    }
+    told.details = (struct bytes){0};
+    if (bytes_are(told.code, "AUTH_REQUIRED")) /* it says where this user can give leave */
+        told.hint = (struct bytes){0};
+    enum status status = message_write(MSG_FAILURE, &told, &writer);
+    assert(status == STATUS_OK); /* it is no longer than it was */
     return writer_bytes(&writer);
 }

@@ -142,7 +142,7 @@ static struct bytes first_of(const char *text, const char *otherwise, size_t byt
 void actor_refuse(struct context *context, const struct request *request, enum status status,
                   uint32_t retry_after_ms, const struct failure_text *text)
 {
-    static const struct failure_text nothing = {NULL, NULL, NULL, NULL};
+    static const struct failure_text nothing = {.code = NULL};
     char bytes[CONTROL_BYTES_MAX], error_id[ERROR_ID_BYTES];
     assert(status > STATUS_OK);
     assert(status < STATUS_COUNT);
@@ -155,6 +155,7 @@ void actor_refuse(struct context *context, const struct request *request, enum s
         .message = first_of(text->message, row->text, 512),
         .field = first_of(text->field, NULL, 256),
         .hint = first_of(text->hint, NULL, 256),
+        .details = text->details,
     };
     if (row->retry == RETRY_AFTER && status != STATUS_INFEASIBLE && retry_after_ms == 0)
         answer.retry_after_ms = 1;
@@ -168,7 +169,9 @@ void actor_refuse(struct context *context, const struct request *request, enum s
     if (status > STATUS_CANCELLED) {
         enum status encoded =
             message_encode(MSG_FAILURE, &failure, bytes, sizeof bytes, &answer.body);
-        assert(encoded == STATUS_OK); /* each text was cut to its bound */
+        assert(
+            encoded ==
+            STATUS_OK); /* each text was cut to its bound, and the caller held details to theirs */
     }
     context->reply(context, request, &answer);
 }

@@ -229,9 +229,11 @@ void actor_reply(struct context *context, const struct request *request, enum me
 /* For handlers: reply with a failure of this status.
  *
  * code     stable name; NULL: the status row's
- * message  for people; NULL: the status row's. field, hint: NULL: absent */
+ * message  for people; NULL: the status row's. field, hint: NULL: absent
+ * details  a map, for programs; DETAILS_BYTES_MAX; data NULL: absent */
 struct failure_text {
     const char *code, *message, *field, *hint;
+    struct bytes details;
 };
 void actor_refuse(struct context *context, const struct request *request, enum status status,
                   uint32_t retry_after_ms, const struct failure_text *text);

@@ -516,6 +516,7 @@ class Ends(unittest.TestCase):
             "message": "no such",
             "field": "/x",
             "hint": "y",
+            "details": {"url": "https://a.test/"},
             "error_id": "e7",
             "more": 1,
         }
@@ -525,6 +526,7 @@ class Ends(unittest.TestCase):
             (error.status, error.code, error.message, error.field, error.hint, error.error_id),
             (Status.BAD_REQUEST, "BAD_ARGUMENTS", "no such", "/x", "y", "e7"),
         )
+        self.assertEqual(error.details, {"url": "https://a.test/"})
         self.assertEqual(
             (error.executed, error.may_retry, error.local, error.attempts),
             (Executed.NO, False, False, 1),

@@ -204,7 +204,7 @@ START_TEST(long_texts_of_a_failure_are_cut_between_characters)
     text[0] = 'x'; /* so that the bound falls into a character */
     memmove(text + 1, text + 2, sizeof text - 2);
     actor_refuse(&record->context, &request, STATUS_APP_ERROR, 0,
-                 &(struct failure_text){text, text, text, text});
+                 &(struct failure_text){text, text, text, text, {0}});
     const struct recorded_reply *reply = record_reply_to(record, 1);
     ck_assert_int_eq(message_decode(MSG_FAILURE, reply->answer.body, &failure), STATUS_OK);
     ck_assert_uint_eq(failure.code.size, 63);

@@ -323,6 +323,10 @@ START_TEST(an_address_comes_whole_or_not_at_all)
         ck_assert_int_eq(arcade_answer(200, body), DIALOGUE_FAILED);
         ck_assert_int_eq(strcmp(arcade_dialogue.failure.hint, url) == 0, sizes[i] == 256);
         ck_assert_int_eq(strstr(arcade_dialogue.failure.hint, "https://") != NULL, sizes[i] == 256);
+        struct bytes told = {0};
+        (void)value_text(value_find(arcade_dialogue.details, "url"), &told);
+        ck_assert_int_eq(bytes_are(told, url), sizes[i] < HTTP_URL_BYTES_MAX);
+        ck_assert_uint_le(arcade_dialogue.details.size, DETAILS_BYTES_MAX);
         begin_leave(true);
         bool fits = sizes[i] < HTTP_URL_BYTES_MAX;
         ck_assert_int_eq(arcade_answer(200, body), fits ? DIALOGUE_EXCHANGE : DIALOGUE_FAILED);

@@ -178,6 +178,8 @@ export class FactError extends Error {
   readonly field: string;
   readonly hint: string;
   readonly errorId: string;
+  /** For programs, where there is more to say: of AUTH_REQUIRED url, authorization_id, scopes. */
+  readonly details: Record<string, unknown>;
   /** No reply came: this client made the status. */
   readonly local: boolean;
   readonly attempts: number;

@@ -317,7 +317,7 @@ function failureOf(end, { attempts, idempotent }) {
   const text = (value) => (typeof value === "string" ? value : undefined);
   return errorOf(end.status, {
     code: text(failure.code), message: text(failure.message), field: text(failure.field),
-    hint: text(failure.hint), errorId: text(failure.error_id), executed: end.executed,
+    hint: text(failure.hint), errorId: text(failure.error_id), details: failure.details, executed: end.executed,
     retryAfterMs: end.retryAfterMs, local: end.local, attempts, idempotent,
   });
 }

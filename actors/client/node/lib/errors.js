@@ -23,10 +23,15 @@ export class FactError extends Error {
     this.field = what.field ?? "";
     this.hint = what.hint ?? "";
     this.errorId = what.errorId ?? "";
+    this.details = isMap(what.details) ? what.details : {};
     this.local = what.local ?? false;
     this.attempts = what.attempts ?? 1;
     this.mayRetry = mayRetry(status, this.executed, this.retryAfterMs, what.idempotent ?? false);
   }
+}
+
+function isMap(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function more(what) {

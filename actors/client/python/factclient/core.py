@@ -105,9 +105,11 @@ class Outcome:
             if type(value := failure.get(name)) is str
         }
         texts.setdefault("message", self.reason)
+        details = failure.get("details")
         return FAMILIES[self.status](
             self.status, executed=self.executed, retry_after_ms=self.retry_after_ms,
-            idempotent=self.idempotent, local=self.local, attempts=self.attempts, **texts,
+            idempotent=self.idempotent, local=self.local, attempts=self.attempts,
+            details=details if isinstance(details, dict) else None, **texts,
         )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class FactError(Exception):
         error_id: str = "",
         local: bool = False,
         attempts: int = 1,
+        details: dict[str, object] | None = None,
     ) -> None:
         self.status = status
         self.code = code or status.name
@@ -58,6 +59,7 @@ class FactError(Exception):
         self.may_retry = may_retry(status, self.executed, retry_after_ms, idempotent)
         self.field, self.hint, self.error_id = field, hint, error_id
         self.local, self.attempts = local, attempts
+        self.details = details or {}
         super().__init__(self._text())
 
     def _text(self) -> str:
