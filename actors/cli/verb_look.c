@@ -96,9 +96,21 @@ static double mean(uint64_t sum, uint64_t count)
     return count == 0 ? 0 : (double)sum / (double)count;
 }
 
+/* Of an array of numbers. */
+static uint64_t sum_of(struct bytes array)
+{
+    struct values values = values_over(array);
+    struct bytes value;
+    uint64_t sum = 0, number;
+    while (values_next(&values, &value))
+        if (value_u64(value, &number))
+            sum += number;
+    return sum;
+}
+
 static void put_role(struct writer *writer, const struct msg_role_statistics *row)
 {
-    writer_map(writer, 22);
+    writer_map(writer, 27);
     put_text(writer, "role", bytes_of(role_name(row->role)));
     put_u64(writer, "workers_up", row->workers_up);
     put_u64(writer, "credit", row->credit);
@@ -120,6 +132,11 @@ static void put_role(struct writer *writer, const struct msg_role_statistics *ro
     put_u64(writer, "admit_level", row->admit_level);
     put_value(writer, "by_status", row->by_status);
     put_value(writer, "by_class", row->by_class);
+    put_value(writer, "waiting", row->waiting);
+    put_value(writer, "tenants", row->tenants);
+    put_value(writer, "sheds", row->sheds);
+    put_u64(writer, "shed", sum_of(row->sheds));
+    put_u64(writer, "probes", row->probes);
     put_u64(writer, "queue_used_percent",
             row->queue_max == 0 ? 0 : row->queued * 100 / row->queue_max);
 }
@@ -156,6 +173,9 @@ static void put_roles(struct writer *writer, struct bytes list, struct problems 
         if (row.queued * 10 >= row.queue_max * 9 && row.queued > 0)
             problems_add(problems, "the queue of %s is nearly full: %.0f wait", role_name(row.role),
                          (double)row.queued);
+        if (row.admit_level < CLASS_SHEDDABLE)
+            problems_add(problems, "%s admits no class below %.0f now", role_name(row.role),
+                         (double)row.admit_level);
         if (is_needed(row.role) && row.workers_up == 0)
             problems_add(problems, "no worker of role %s is up", role_name(row.role), 0);
     }
@@ -247,9 +267,10 @@ static void status_print(struct bytes document, FILE *out)
         {"ROLE", "role", CELL_PLAIN},           {"UP", "workers_up", CELL_PLAIN},
         {"QUEUED", "queued", CELL_PLAIN},       {"IN FLIGHT", "in_flight", CELL_PLAIN},
         {"ACCEPTED", "accepted", CELL_PLAIN},   {"REPLIED", "replied", CELL_PLAIN},
-        {"REFUSED", "refused", CELL_PLAIN},     {"EXPIRED", "expired", CELL_PLAIN},
-        {"CANCELLED", "cancelled", CELL_PLAIN}, {"LOST", "lost", CELL_PLAIN},
-        {"QUEUE", "mean_queue_us", CELL_US},    {"SERVICE", "mean_service_us", CELL_US}};
+        {"REFUSED", "refused", CELL_PLAIN},     {"SHED", "shed", CELL_PLAIN},
+        {"EXPIRED", "expired", CELL_PLAIN},     {"CANCELLED", "cancelled", CELL_PLAIN},
+        {"LOST", "lost", CELL_PLAIN},           {"QUEUE", "mean_queue_us", CELL_US},
+        {"SERVICE", "mean_service_us", CELL_US}};
     static const struct column workers[] = {
         {"INSTANCE", "instance", CELL_PLAIN},   {"ROLE", "role", CELL_PLAIN},
         {"STATE", "state", CELL_PLAIN},         {"PID", "pid", CELL_PLAIN},

@@ -39,6 +39,10 @@ static void keep_all(enum side side, uint64_t number, struct bytes message)
     struct pairs pairs = pairs_over(message);
     struct pair pair;
     while (pairs_next(&pairs, &pair)) {
+        if (world.listener != NULL) {
+            world.listener(side, number, &pair);
+            continue;
+        }
         check_pair(side, &pair);
         keep(side, number, &pair);
     }

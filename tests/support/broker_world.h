@@ -36,6 +36,8 @@ struct world {
     unsigned messages[SIDE_COUNT];
     struct heard *first, **last;
     const char *last_at; /* where the bytes of the last message stood */
+    void (*listener)(enum side side, uint64_t number, const struct pair *pair); /* not NULL: what
+                            is sent is told to it, and not kept */
 };
 extern struct world world;
 
