@@ -2,6 +2,7 @@
  * until it is dispatched. See docs/load.md, 2 and 3. */
 #include "broker/broker_private.h"
 
+#define STAND_PART 25     /* of the time a request has, that it may stand in a queue in any case */
 #define REMOVALS_MAX 256u /* requests one dispatch refuses; the rest is the next turn's */
 
 /* Sends the bytes of the slot, which keeps them. */
@@ -213,17 +214,21 @@ void broker_on_request(struct broker *self, const struct source *from, const str
         broker_refuse(self, from->peer, header->id, place.role, &verdict);
 }
 
-/* It has stood too long in a queue where all do: it makes room for what is fresh. */
+/* It has stood too long in a queue where all do: it makes room for what is fresh. Who has a lot of
+ * time may stand longer: a part of it. */
 static bool is_late(struct broker *self, const struct slot *slot)
 {
     const struct place *place = &slot->place;
+    int64_t waited_us = self->now_at - slot->arrived_at;
+    int64_t given_us = slot->deadline_at - slot->arrived_at;
     if (place->class == CLASS_CRITICAL_PLUS)
         return false;
     int64_t target_us =
         estimates_delay_target_us(&self->services[place->role].estimates, place->class,
                                   workers_capacity(self->workers, place->role));
-    return queues_is_late(self->queues, slots_index(self->slots, slot),
-                          self->now_at - slot->arrived_at, target_us, self->now_at);
+    return queues_is_late(self->queues, slots_index(self->slots, slot), waited_us, target_us,
+                          self->now_at) &&
+           waited_us > given_us / STAND_PART;
 }
 
 /* What waits and cannot be in time any more is not sent; unless nothing is, and what forbids it may

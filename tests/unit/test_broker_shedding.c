@@ -113,7 +113,7 @@ START_TEST(a_standing_queue_is_shed_from_its_head)
     }
     ck_assert_uint_ge(counts()->sheds[CLASS_CRITICAL][SHED_DELAY], 50);
     ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL_PLUS][SHED_DELAY], 0);
-    ck_assert_uint_le(broker_levels(world.broker).queued[ROLE_DRIVER], 40);
+    ck_assert_uint_le(broker_levels(world.broker).queued[ROLE_DRIVER], 60);
 }
 END_TEST
 
