@@ -163,6 +163,7 @@ static bool open_session(struct fact *self, const char *instance, uint32_t calls
                                     .pid = (uint64_t)getpid(),
                                     .asks_max = calls_max,
                                     .waiting_bytes_max = CALLS_WAITING_BYTES_MAX,
+                                    .resumes = true,
                                     .grace_us = GRACE_US};
     struct session_owner owner = {.self = self,
                                   .on_up = on_up,
@@ -314,6 +315,14 @@ static struct bytes write_user(struct bytes user, char *out)
     return writer_bytes(&writer);
 }
 
+/* The answer of what must not be done twice is held for us, in case that the connection breaks;
+ * what may be done again costs nothing. */
+static uint16_t flags_of(const struct fact_request *request)
+{
+    bool keeps = request->command == COMMAND_REQUEST && !(request->flags & FLAG_IDEMPOTENT);
+    return (uint16_t)(request->flags | (keeps ? FLAG_KEEP : 0));
+}
+
 /* There is work: let the descriptor say so, once. */
 static void wake(struct fact *self)
 {
@@ -335,7 +344,7 @@ enum status fact_submit(struct fact *self, const struct fact_request *request, f
     struct bytes user = {self->user_size > 0 ? self->user : NULL, self->user_size};
     struct header header = {
         .command = request->command,
-        .flags = request->flags,
+        .flags = flags_of(request),
         .class = request->class,
         .attempt = request->attempt <= INT8_MAX ? request->attempt : INT8_MAX,
         .role = (uint8_t)request->role,

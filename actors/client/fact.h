@@ -3,8 +3,10 @@
  * Connect once, then call and wait, or submit many and take their ends as they come. Every call
  * that was submitted ends exactly once: with the reply, or with a status made here, as soon as its
  * deadline passes (DEADLINE_QUEUED: it never left; DEADLINE_RUNNING) or the broker that had it is
- * gone (WORKER_LOST). The handle connects and greets by itself, again and again; a call made
- * meanwhile waits for that within its deadline. Bodies are MessagePack: see protocol/message.h.
+ * gone (WORKER_LOST). What is not IDEMPOTENT outlives a connection that breaks and is back within
+ * 3 s: the broker goes on with it, and holds its answer. The handle connects and greets by itself,
+ * again and again; a call made meanwhile waits for that within its deadline. Bodies are
+ * MessagePack: see protocol/message.h.
  *
  * A handle belongs to one thread. Work is done in fact_process(), fact_poll(), fact_call() and
  * fact_wait_up(), and nowhere else; ends are told from there. Of several endpoints one is used at

@@ -12,6 +12,7 @@
 #include "actors/client/transport.h"
 #include "protocol/message.h"
 #include "protocol/pairs.h"
+#include "protocol/session.h"
 #include "tests/support/suite.h"
 
 #define PATIENCE_US (10 * US_PER_S)
@@ -386,18 +387,25 @@ END_TEST
 
 START_TEST(a_broker_that_vanishes_ends_what_it_had_and_is_found_again)
 {
-    struct ends ends = {0}, later = {0};
+    struct ends ends = {0}, kept = {0}, later = {0};
+    struct fact_request request = request_of("\xa3xyz", 60000);
     char endpoint[64];
     memcpy(endpoint, stub.endpoint, sizeof endpoint);
     stub.manner = SILENT;
-    submit(&ends, 60000);
-    UNTIL(stub.requests == 1);
+    request.flags = FLAG_IDEMPOTENT;
+    ck_assert_int_eq(fact_submit(handle, &request, on_done, &ends, NULL), STATUS_OK);
+    submit(&kept, 60000);
+    UNTIL(stub.requests == 2);
     int64_t lost_at = transport_now_at();
     stub_vanish();
     UNTIL(ends.count > 0);
     ck_assert_int_eq(ends.last.status, STATUS_WORKER_LOST);
     ck_assert_int_eq(ends.last.executed, EXECUTED_MAYBE);
     ck_assert_int_lt(transport_now_at() - lost_at, DEAD_MS * US_PER_MS / 2); /* not by silence */
+    UNTIL(kept.count > 0);
+    ck_assert_int_eq(kept.last.status,
+                     STATUS_WORKER_LOST); /* nobody came to say what became of it */
+    ck_assert_int_lt(transport_now_at() - lost_at, 2 * US_PER_MS * SESSION_RESUME_MS);
     ck_assert_int_eq(fact_state(handle), FACT_CONNECTING);
     submit(&later, 10000);
     stub.manner = ECHO;
