@@ -445,6 +445,8 @@ struct broker_levels broker_levels(const struct broker *self)
     struct broker_levels levels = {.sessions = sessions_count(self->sessions),
                                    .slots = slots_used(self->slots),
                                    .kept_replies = keeps_replies(self->keeps),
+                                   .keepers = keeps_keepers(self->keeps),
+                                   .identities = identities_count(self->identities),
                                    .bytes = slots_bytes(self->slots)};
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
         levels.queued[role] = queues_depth(self->queues, (enum role)role);

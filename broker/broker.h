@@ -155,7 +155,7 @@ void broker_measure(const struct broker *self, struct metrics *metrics);
 
 /* How full its bounds are, for tests. */
 struct broker_levels {
-    uint32_t sessions, slots, workers, kept_replies;
+    uint32_t sessions, slots, workers, kept_replies, keepers, identities;
     uint64_t bytes, queued[ROLE_COUNT], queued_bytes[ROLE_COUNT];
     uint32_t waiting[ROLE_COUNT][CLASS_COUNT];
 };
