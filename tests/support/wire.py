@@ -10,7 +10,7 @@ STARTED, PARTIAL, CREDIT, CANCEL, HEARTBEAT, DRAIN = 7, 8, 10, 11, 13, 15
 DISCONNECT, GOAWAY, ERROR, QUERY, ADMIN, INVALIDATE, EVENT = 16, 17, 18, 19, 20, 21, 22
 DRIVER, PARTITION, TOOL, GATEWAY, CLIENT = 2, 3, 4, 5, 6
 IDEMPOTENT, STREAM, NO_CACHE, REFRESH, ONLY_IF_CACHED = 1, 2, 2048, 4096, 8192
-KEEP = 32768
+COALESCE, DETACHED, KEEP = 128, 1024, 32768
 
 OK, CANCELLED, BAD_REQUEST, VERSION, UNAUTHENTICATED, FORBIDDEN, NO_ROLE, NO_WORKER = range(8)
 BUSY_FULL, BUSY_SHED, INFEASIBLE, RATE_LIMITED, CIRCUIT_OPEN, DRAINING, RETRY_BUDGET = range(8, 15)
@@ -19,10 +19,10 @@ APP_ERROR, INTERNAL = 21, 22
 
 
 def asking(command, body=None, id=0, deadline_ms=0, role=0, method=None, flags=0, klass=1,
-           attempt=0, tenant=None, extension=None):
-    """A pair of the request layout."""
+           attempt=0, tenant=None, extension=None, key=None):
+    """A pair of the request layout; key: the idempotency key."""
     header = [1, command, flags, id, deadline_ms, klass, attempt, role, method, None, tenant,
-              None, None] + ([extension] if extension else [])
+              key, None] + ([extension] if extension else [])
     return msgpack.packb(header) + packed(body)
 
 
@@ -81,8 +81,8 @@ class Peer:
         if greet:
             self.greet()
 
-    def greet(self, seconds=10):
-        hello = {"session": self.session, "instance": "test-%d" % os.getpid()}
+    def greet(self, seconds=10, resume=False):
+        hello = {"session": self.session, "instance": "test-%d" % os.getpid(), "resume": resume}
         message = asking(HELLO, hello, role=self.role)
         if self.ready is not None:
             message += asking(READY, self.ready, role=self.role)
