@@ -34,7 +34,7 @@ static int64_t wait_us(const struct broker *self, const struct place *place)
         crowd.backlog[class] =
             queues_backlog(self->queues, place->role, (enum request_class) class);
     return estimates_wait_us(&self->services[place->role].estimates, &crowd, place->class,
-                             workers_capacity(self->workers, place->role));
+                             broker_capacity(self, place->role));
 }
 
 uint32_t broker_wait_ms(const struct broker *self, const struct place *place)

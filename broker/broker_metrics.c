@@ -74,6 +74,7 @@ static void measure_role(const struct broker *self, enum role role, struct metri
         {METRIC_LEASES_LAPSED_TOTAL, (double)counts->lapsed},
         {METRIC_WASTED_WORK_SECONDS_TOTAL, seconds(counts->wasted_us)},
         {METRIC_WORKERS, workers_up(self->workers, role)},
+        {METRIC_CONCURRENCY_LIMIT, broker_capacity(self, role)},
         {METRIC_WORKER_SLOTS, workers_capacity(self->workers, role)},
         {METRIC_WORKER_SLOTS_BUSY, self->services[role].running},
     };

@@ -60,10 +60,12 @@ enum retry_decision { RETRY_ADMITTED, RETRY_REFUSED, RETRY_DECISIONS };
 /* What is served through the broker for one role. */
 struct service {
     struct estimates estimates;
+    struct concurrency concurrency;
     uint32_t running;
-    bool credit_came; /* since its parked lanes were looked at */
-    uint64_t refused; /* for want of room or time, until the last tick of estimates */
-    bool idled;       /* its queue was empty at some moment since the last tick of estimates */
+    uint32_t set_aside; /* of them with workers that take no more, when it was looked at last */
+    bool credit_came;   /* since its parked lanes were looked at */
+    uint64_t refused;   /* for want of room or time, until the last tick of estimates */
+    bool idled;         /* its queue was empty at some moment since the last tick of estimates */
 };
 
 struct broker {
@@ -279,6 +281,11 @@ void broker_renew_breakers(struct broker *self); /* the policy has another rule 
 struct msg_breaker broker_describe_breaker(const struct broker *self, const struct lane *lane);
 
 /* broker_policy.c */
+/* May one more go to the workers of a role? */
+bool broker_has_room(struct broker *self, enum role role);
+/* How many may be with them at once. */
+uint32_t broker_capacity(const struct broker *self, enum role role);
+void broker_tick_concurrency(struct broker *self); /* once in ESTIMATES_TICK_MS */
 void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool removed);
 
 /* broker_queries.c */

@@ -153,7 +153,9 @@ static void learn(struct broker *self, const struct slot *slot, int64_t service_
     int64_t took_us = self->now_at - slot->dispatched_at;
     if (service_us == 0)
         service_us = took_us;
-    estimates_reply(&self->services[slot->place.role].estimates, took_us);
+    struct service *service = &self->services[slot->place.role];
+    estimates_reply(&service->estimates, took_us);
+    concurrency_reply(&service->concurrency, took_us, service_us, service->running);
     quantiles_add(&lane->time, took_us);
     quantiles_add(&lane->service, service_us);
     worker_learn(worker, service_us, self->now_at);
@@ -385,7 +387,9 @@ void broker_slot_due(struct broker *self, struct slot *slot)
     bool runs = slots_execution(self->slots, slot)->state == SLOT_RUNNING;
     if (broker_lease_due(self, slot))
         return;
-    if (slot->state == SLOT_RUNNING)
+    if (slot->state == SLOT_RUNNING) {
         learn(self, slot, 0); /* it took so long at least */
+        concurrency_timeout(&self->services[slot->place.role].concurrency);
+    }
     broker_withdraw(self, slot, runs ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED);
 }

@@ -91,7 +91,9 @@ static struct worker *find_idle(struct broker *self, const struct place *place,
     bool waits = queues_depth(self->queues, place->role) > 0 &&
                  (self->services[place->role].credit_came ||
                   queues_peek(self->queues, place->role, &ignored));
-    return waits ? NULL : workers_pick(self->workers, place->lane, wish, self->now_at);
+    return waits || !broker_has_room(self, place->role)
+               ? NULL
+               : workers_pick(self->workers, place->lane, wish, self->now_at);
 }
 
 /* Into the queue; if it is full, in the place of those who are less important. */
@@ -223,9 +225,8 @@ static bool is_late(struct broker *self, const struct slot *slot)
     int64_t given_us = slot->deadline_at - slot->arrived_at;
     if (place->class == CLASS_CRITICAL_PLUS)
         return false;
-    int64_t target_us =
-        estimates_delay_target_us(&self->services[place->role].estimates, place->class,
-                                  workers_capacity(self->workers, place->role));
+    int64_t target_us = estimates_delay_target_us(&self->services[place->role].estimates,
+                                                  place->class, broker_capacity(self, place->role));
     return queues_is_late(self->queues, slots_index(self->slots, slot), waited_us, target_us,
                           self->now_at) &&
            waited_us > given_us / STAND_PART;
@@ -272,7 +273,7 @@ void broker_dispatch_role(struct broker *self, enum role role)
     if (self->services[role].credit_came)
         queues_unpark(self->queues, role);
     self->services[role].credit_came = false;
-    while (queues_peek(self->queues, role, &index)) {
+    while (broker_has_room(self, role) && queues_peek(self->queues, role, &index)) {
         struct slot *slot = slots_at(self->slots, index);
         struct worker *worker =
             workers_pick(self->workers, slot->place.lane, &slot->wish, self->now_at);

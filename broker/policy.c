@@ -23,7 +23,9 @@ bool policy_read(const struct settings *settings, struct policy *ret, char *reas
 {
     ret->retry_percent = (uint32_t)settings_u64(settings, "broker", "retry_percent");
     ret->retry_floor = (uint32_t)settings_u64(settings, "broker", "retry_floor");
-    return limit_rules_read(&ret->limits, settings_text(settings, "broker", "limits_profile"),
+    return concurrency_read(ret->concurrency, settings_text(settings, "broker", "concurrency"),
+                            reason) &&
+           limit_rules_read(&ret->limits, settings_text(settings, "broker", "limits_profile"),
                             settings_text(settings, "broker", "limits"), reason) &&
            tenant_weights_read(&ret->weights, settings_text(settings, "broker", "tenant_weights"),
                                reason) &&

@@ -6,6 +6,7 @@
 
 #include "actors/runtime/breaker.h"
 #include "actors/runtime/settings.h"
+#include "broker/concurrency.h"
 #include "broker/limit_rules.h"
 #include "broker/tenants.h"
 
@@ -15,6 +16,7 @@ struct policy {
     const struct breaker_rule *breaker; /* NULL: there are none */
     uint32_t retry_percent;             /* of a tenant's first attempts, as retries ... */
     uint32_t retry_floor;               /* ... or so many a second */
+    struct concurrency_rule concurrency[ROLE_COUNT];
 };
 
 /* reason  SETTINGS_REASON_BYTES, written only on false; then ret is unspecified */

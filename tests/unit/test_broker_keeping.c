@@ -359,12 +359,12 @@ END_TEST
 
 /* A client that loses its connection again and again; seed 5. Each of its requests ends once, but
  * for replies that come again. */
-struct crowd {
+struct callers {
     uint64_t random, number, floor;
     unsigned ended[600];
 };
 
-static void crowd_hears(struct crowd *self)
+static void crowd_hears(struct callers *self)
 {
     struct heard *heard;
     while ((heard = world_hear(SIDE_FRONTEND, self->number, COMMAND_REPLY)) != NULL) {
@@ -376,7 +376,7 @@ static void crowd_hears(struct crowd *self)
         self->floor++;
 }
 
-static void crowd_steps(struct crowd *self)
+static void crowd_steps(struct callers *self)
 {
     unsigned dice = (unsigned)(random_next(&self->random) >> 33), what = dice & 7;
     uint64_t id;
@@ -401,7 +401,7 @@ static void crowd_steps(struct crowd *self)
 
 START_TEST(no_reply_is_lost_with_a_connection)
 {
-    struct crowd crowd = {.random = 5, .number = CLIENT};
+    struct callers crowd = {.random = 5, .number = CLIENT};
     for (unsigned step = 0; step < 4000; step++)
         crowd_steps(&crowd);
     for (uint64_t id; (id = next_at(WORKER)) != 0; world_turn())

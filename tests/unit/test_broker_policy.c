@@ -360,6 +360,100 @@ START_TEST(without_breakers_everything_is_tried)
 }
 END_TEST
 
+/* Of the worker: what it holds, oldest first. */
+static uint64_t held[128];
+static unsigned held_first, held_last;
+
+static void take_all(void)
+{
+    for (struct heard *heard;
+         (heard = world_hear(SIDE_BACKEND, WORKER, COMMAND_REQUEST)) != NULL;) {
+        held[held_last++ % 128] = heard->pair.header.id;
+        world_forget(heard);
+    }
+}
+
+static void answer_oldest(void)
+{
+    struct header header = {.command = COMMAND_REPLY,
+                            .id = held[held_first++ % 128],
+                            .executed = EXECUTED_YES,
+                            .admit_level = CLASS_SHEDDABLE,
+                            .service_us = 20000,
+                            .credit = ++world.credit[WORKER]};
+    world_say(SIDE_BACKEND, WORKER, &header, bytes_of("answer"));
+    world_turn();
+    while (world_count(SIDE_FRONTEND, CLIENT, COMMAND_REPLY) > 0)
+        world_forget(world_hear(SIDE_FRONTEND, CLIENT, COMMAND_REPLY));
+}
+
+/* The worker works on one request at a time, 20 ms each, and takes all that it gets; there are
+ * always some for it. */
+static void work_serially(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        while (broker_levels(world.broker).queued[ROLE_DRIVER] < 5)
+            world_ask(CLASS_CRITICAL, 30000, 0);
+        world_turn();
+        take_all();
+        ck_assert_uint_gt(held_last, held_first);
+        ck_assert_uint_le(held_last - held_first, 64);
+        world_pass(20 * MS);
+        if (i % 50 == 0)
+            world_beat();
+        answer_oldest();
+    }
+}
+
+/* What it cannot work on waits here, where the important go first. */
+START_TEST(a_worker_that_queues_inside_is_given_less)
+{
+    char reason[OPTION_REASON_BYTES];
+    start_with("");
+    world_worker(WORKER, ROLE_DRIVER, 64, "query");
+    work_serially(1500);
+    double limit = measured(METRIC_CONCURRENCY_LIMIT, LABELS("driver"));
+    ck_assert(limit >= 2);
+    ck_assert(limit <= 10); /* 20 ms, and 50 that are tolerated, half as much again: 5 */
+    struct policy policy = policy_default();
+    ck_assert(concurrency_read(policy.concurrency, "driver=static 3", reason));
+    broker_set_policy(world.broker, &policy, world.now_at);
+    ck_assert(measured(METRIC_CONCURRENCY_LIMIT, LABELS("driver")) >= 3);
+    work_serially(20);
+    ck_assert(measured(METRIC_CONCURRENCY_LIMIT, LABELS("driver")) == 3);
+    ck_assert(concurrency_read(policy.concurrency, "driver=off", reason));
+    broker_set_policy(world.broker, &policy, world.now_at);
+    ck_assert(measured(METRIC_CONCURRENCY_LIMIT, LABELS("driver")) == 64);
+}
+END_TEST
+
+/* One of two stops and holds all that may be in flight: the other gets what comes. */
+START_TEST(what_a_silent_worker_holds_does_not_count)
+{
+    char reason[OPTION_REASON_BYTES];
+    world_setup();
+    ck_assert(concurrency_read(world.config.policy.concurrency, "driver=static 2", reason));
+    world_start();
+    world_hello(SIDE_FRONTEND, CLIENT, ROLE_CLIENT);
+    world_worker(WORKER, ROLE_DRIVER, 64, "query");
+    world_worker(2, ROLE_DRIVER, 64, "query");
+    for (unsigned i = 0; i < 8; i++)
+        world_ask(CLASS_CRITICAL, 30000, 0);
+    world_turn();
+    ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST) +
+                          world_count(SIDE_BACKEND, 2, COMMAND_REQUEST),
+                      4);
+    unsigned before = world_count(SIDE_BACKEND, 2, COMMAND_REQUEST);
+    struct header header = {.command = COMMAND_HEARTBEAT, .id = 1, .class = CLASS_CRITICAL};
+    for (unsigned i = 0; i < 25; i++) {
+        world_run(100);
+        world_say(SIDE_BACKEND, 2, &header, (struct bytes){0});
+        world_say(SIDE_FRONTEND, CLIENT, &header, (struct bytes){0});
+    }
+    ck_assert_uint_gt(world_count(SIDE_BACKEND, 2, COMMAND_REQUEST), before);
+}
+END_TEST
+
 static enum status retry(const char *tenant, uint64_t client)
 {
     struct header header = world_request();
@@ -441,6 +535,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, leases_that_lapse_open_a_breaker);
     tcase_add_loop_test(tcase, a_breaker_fades, 0, SUITE_SEEDS(8));
     tcase_add_test(tcase, without_breakers_everything_is_tried);
+    tcase_add_test(tcase, a_worker_that_queues_inside_is_given_less);
+    tcase_add_test(tcase, what_a_silent_worker_holds_does_not_count);
     tcase_add_test(tcase, retries_are_a_fifth_of_what_is_asked_first);
     tcase_add_test(tcase, what_is_resent_since_a_broker_died_is_no_retry);
 }

@@ -325,11 +325,11 @@ START_TEST(slots_bound_those_who_share)
 END_TEST
 
 /* One step of a crowd with a few keys, on two workers that come and go. */
-struct crowd {
+struct callers {
     uint64_t random, started, asked;
 };
 
-static void crowd_asks(struct crowd *self, unsigned dice, uint64_t number)
+static void crowd_asks(struct callers *self, unsigned dice, uint64_t number)
 {
     char key[IDEMPOTENCY_KEY_BYTES] = {(char)(dice >> 8 & 7)};
     struct header header = keyed(dice & 4 ? FLAG_COALESCE : FLAG_COALESCE | FLAG_IDEMPOTENT);
@@ -339,7 +339,7 @@ static void crowd_asks(struct crowd *self, unsigned dice, uint64_t number)
     self->asked++;
 }
 
-static void crowd_answers(struct crowd *self, unsigned dice, uint64_t worker)
+static void crowd_answers(struct callers *self, unsigned dice, uint64_t worker)
 {
     uint64_t id = next_at(worker);
     if (id == 0)
@@ -348,7 +348,7 @@ static void crowd_answers(struct crowd *self, unsigned dice, uint64_t worker)
     world_reply(worker, id, dice >> 15 & 3 ? STATUS_OK : STATUS_DEADLINE_RUNNING);
 }
 
-static void crowd_steps(struct crowd *self)
+static void crowd_steps(struct callers *self)
 {
     unsigned dice = (unsigned)(random_next(&self->random) >> 33), what = dice >> 12 & 7;
     uint64_t number = dice & 1 ? CLIENT : OTHER, worker = dice & 2 ? WORKER : SECOND;
@@ -371,7 +371,7 @@ static void crowd_steps(struct crowd *self)
 /* Conservation is checked after each message. */
 START_TEST(a_crowd_gets_an_end_each)
 {
-    struct crowd crowd = {.random = 7};
+    struct callers crowd = {.random = 7};
     world_worker(SECOND, ROLE_DRIVER, 2, "query");
     for (unsigned step = 0; step < 4000; step++)
         crowd_steps(&crowd);
