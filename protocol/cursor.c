@@ -94,6 +94,8 @@ static inline bool pass(struct cursor *self, uint64_t *ret_elements)
         size = 1 + (tag & 0x1fu);
     else if ((tag & 0xe0u) == 0xc0)
         size = sizes[tag - 0xc0];
+    if ((tag == TAG_BIN8 || tag == TAG_STR8) && left > 1)
+        size = 2 + (unsigned char)self->at[1];
     if (size == 0) {
         struct token token = cursor_next_any(self);
         *ret_elements = token.number;

@@ -150,10 +150,20 @@ struct bytes message_encode_failure(enum status status, char *out)
     return body;
 }
 
+/* As value_u64(), with no call for what nearly every number is: a value is whole. */
+static inline bool read_u64(struct bytes value, uint64_t *ret)
+{
+    unsigned tag = (unsigned char)*value.data;
+    if (tag > INT8_MAX && (tag < TAG_U16 - 1 || tag > TAG_U64))
+        return value_u64(value, ret);
+    *ret = tag <= INT8_MAX ? tag : cursor_load(value.data + 1, value.size - 1);
+    return true;
+}
+
 static bool read_number(enum field_type type, struct bytes value, void *member)
 {
     if (type == TYPE_U64)
-        return value_u64(value, member);
+        return read_u64(value, member);
     if (type == TYPE_I64)
         return value_i64(value, member);
     if (type == TYPE_F64)
@@ -217,6 +227,18 @@ static bool is_absent(const struct field *field, struct bytes value)
            (field->type != TYPE_VALUE || field->element != NULL);
 }
 
+/* A value; what has a tag of its own needs no call. */
+static inline bool pass_value(struct cursor *cursor)
+{
+    size_t left = cursor_left(cursor);
+    unsigned tag = left > 0 ? (unsigned char)*cursor->at : TAG_NIL;
+    size_t size = tag <= INT8_MAX ? 1 : (tag & 0xe0u) == TAG_STR ? 1 + (tag & 0x1fu) : SIZE_MAX;
+    if (size > left)
+        return cursor_skip_within(cursor, BODY_NESTING_MAX - 1);
+    cursor->at += size;
+    return true;
+}
+
 /* A key and its value, which are passed and checked at once; false: they are broken, or too deep.
  *
  * ret_name  absent of a key that is no text */
@@ -232,7 +254,7 @@ static bool next_pair(struct cursor *cursor, struct bytes *ret_name, struct byte
             return false;
     }
     start = cursor->at;
-    if (!cursor_skip_within(cursor, BODY_NESTING_MAX - 1))
+    if (!pass_value(cursor))
         return false;
     *ret_value = (struct bytes){start, (size_t)(cursor->at - start)};
     return true;
@@ -242,8 +264,8 @@ static enum status fill_missing(const struct message *message, const bool *seen,
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct field *field = &message->fields[i];
-        if (seen[i])
-            continue;
+        if (seen[i] || field->missing == 0)
+            continue; /* zero is what stands there */
         if (field->missing == REQUIRED)
             return STATUS_BAD_REQUEST;
         set_missing(field, (char *)ret + field->offset);
