@@ -298,6 +298,7 @@ static void learn_rates(struct broker *self)
         tell_overload(self, (enum role)role);
     }
     broker_tick_concurrency(self);
+    broker_tick_workers(self);
     timers_set(self->timers, TIMER_ESTIMATES, self->now_at + ESTIMATES_TICK_MS * US_PER_MS);
 }
 

@@ -98,6 +98,7 @@ struct role_counts {
     uint64_t redelivered; /* had been given to a worker, and waited again */
     uint64_t stale;       /* replies, and words on requests, that came too late for them */
     uint64_t lapsed;      /* leases: taken from a worker that lived and was silent about them */
+    uint64_t ejected;     /* workers, for a while, since they failed */
     uint64_t queue_us, service_us; /* sums */
     uint64_t wasted_us;            /* work of workers that nobody waited for */
 };

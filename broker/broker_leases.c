@@ -48,13 +48,13 @@ static void lapse(struct broker *self, struct slot *slot)
                                        log_bytes("method", name_bytes(&lane_of(self, slot)->name))};
     broker_note(self, EVENT_LEASE_LAPSED, fields, sizeof fields / sizeof fields[0]);
     self->counts.roles[slot->place.role].lapsed++;
-    worker->failed++;
     worker_learn(worker, self->now_at - slot->dispatched_at, self->now_at);
     slot->wish.avoid = slot->worker;
     timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
     broker_call_off(self, slot);
     broker_blame(self, slot);
     broker_outlive_worker(self, slot);
+    broker_judge_worker(self, worker, true);
 }
 
 /* Who was not let run for a while has heard no touch. */

@@ -52,6 +52,26 @@ static void measure_ends(const struct role_counts *counts, const char *role,
         metrics_set(metrics, METRIC_ENDS_TOTAL, LABELS(role, ends[i].end), (double)ends[i].count);
 }
 
+/* One that has greeted and has not said what it serves is joining. */
+static uint32_t joining(const struct broker *self, enum role role)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->config.sessions_max; i++) {
+        const struct peer *peer = sessions_at(self->sessions, i);
+        count += peer != NULL && peer->side == SIDE_BACKEND && peer->role == role &&
+                 peer->worker == NONE;
+    }
+    return count;
+}
+
+static void measure_workers(const struct broker *self, enum role role, struct metrics *metrics)
+{
+    for (int state = WORKER_FREE + 1; state < WORKER_STATE_COUNT; state++)
+        metrics_set(metrics, METRIC_WORKERS, LABELS(role_names[role], worker_state_names[state]),
+                    workers_in(self->workers, role, (enum worker_state)state));
+    metrics_set(metrics, METRIC_WORKERS, LABELS(role_names[role], "joining"), joining(self, role));
+}
+
 static void measure_role(const struct broker *self, enum role role, struct metrics *metrics)
 {
     const struct role_counts *counts = &self->counts.roles[role];
@@ -73,14 +93,15 @@ static void measure_role(const struct broker *self, enum role role, struct metri
         {METRIC_STALE_REPLIES_TOTAL, (double)counts->stale},
         {METRIC_LEASES_LAPSED_TOTAL, (double)counts->lapsed},
         {METRIC_WASTED_WORK_SECONDS_TOTAL, seconds(counts->wasted_us)},
-        {METRIC_WORKERS, workers_up(self->workers, role)},
         {METRIC_CONCURRENCY_LIMIT, broker_capacity(self, role)},
+        {METRIC_WORKER_EJECTIONS_TOTAL, (double)counts->ejected},
         {METRIC_WORKER_SLOTS, workers_capacity(self->workers, role)},
         {METRIC_WORKER_SLOTS_BUSY, self->services[role].running},
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         metrics_set(metrics, values[i].metric, LABELS(role_names[role]), values[i].value);
     measure_classes(self, role, metrics);
+    measure_workers(self, role, metrics);
     measure_ends(counts, role_names[role], metrics);
     for (int status = 0; status < STATUS_COUNT; status++)
         if (counts->by_status[status] > 0)

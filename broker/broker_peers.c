@@ -68,6 +68,13 @@ static void set_state(struct broker *self, const struct peer *peer, struct worke
     publish_member(self, peer, worker->role, worker_state_names[state]);
 }
 
+void broker_tell_state(struct broker *self, const struct worker *worker)
+{
+    self->services[worker->role].credit_came = true;
+    publish_member(self, sessions_at(self->sessions, worker->peer), worker->role,
+                   worker_state_names[worker->state]);
+}
+
 /* A new view is due: at once, or when its hold-down is over. */
 static void plan_view(struct broker *self)
 {
@@ -346,9 +353,10 @@ static enum status ready_worker(struct broker *self, const struct peer *peer, st
     enum status status = workers_serve(self->workers, worker, ready->methods);
     if (status == STATUS_OK && worker->role == ROLE_CACHE_PARTITION)
         status = place_partition(self, peer, worker, ready);
-    workers_set_state(self->workers, worker, WORKER_UP);
+    if (worker->state != WORKER_EJECTED)
+        workers_set_state(self->workers, worker, WORKER_UP);
     self->services[worker->role].credit_came = true;
-    publish_member(self, peer, worker->role, worker_state_names[WORKER_UP]);
+    publish_member(self, peer, worker->role, worker_state_names[worker->state]);
     return status;
 }
 

@@ -8,6 +8,7 @@
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_leases.c      what a worker holds, and says nothing about
  *   broker_keeping.c     replies that are held for who lost its connection
+ *   broker_health.c      workers that fail what they are given
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_breakers.c    a method that keeps failing is left alone
  *   broker_policy.c      what may change while it runs
@@ -247,12 +248,18 @@ void broker_close_keeper(struct broker *self, uint32_t keeper); /* unless someth
 void broker_resume(struct broker *self, struct peer *client);   /* before it is welcomed ... */
 void broker_say_all_kept(struct broker *self, const struct peer *client); /* ... and after */
 void broker_forget_session(struct broker *self, const char *session);
+/* broker_health.c */
+void broker_judge_worker(struct broker *self, struct worker *worker,
+                         bool failed);         /* one has ended so */
+void broker_tick_workers(struct broker *self); /* who was ejected comes back, and gets more */
 
 /* broker_peers.c */
 broker_handler broker_on_hello, broker_on_ready, broker_on_heartbeat, broker_on_drain,
     broker_on_disconnect, broker_on_nothing;
 void broker_stranger(struct broker *self, enum side side, uint64_t number,
                      const struct verdict *verdict);
+/* A worker is in another state from now on: everybody is told. */
+void broker_tell_state(struct broker *self, const struct worker *worker);
 /* Hear one that has greeted: it lives. */
 void broker_heard(struct broker *self, struct peer *peer);
 void broker_gone(struct broker *self, struct peer *peer); /* bury it when the turn ends */

@@ -60,7 +60,8 @@ void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum r
 static void release(struct broker *self, struct slot *slot)
 {
     assert(slot->state == SLOT_RUNNING);
-    workers_release(workers_at(self->workers, slot->worker));
+    if (workers_release(self->workers, workers_at(self->workers, slot->worker)))
+        self->services[slot->place.role].credit_came = true;
     slots_give(self->slots, slot, NONE);
     self->services[slot->place.role].running--;
     slot->state = SLOT_QUEUED;
@@ -272,7 +273,8 @@ void broker_on_reply(struct broker *self, const struct source *from, const struc
         return;
     }
     worker->served++;
-    worker->failed += status == STATUS_INTERNAL;
+    if (status == STATUS_OK || status == STATUS_INTERNAL)
+        broker_judge_worker(self, worker, status == STATUS_INTERNAL);
     forward_to_all(self, from, pair, slot);
 }
 

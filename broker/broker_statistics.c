@@ -7,8 +7,8 @@
 
 #define METHODS_BYTES 114688u /* of one answer, at most */
 #define WORKERS_BYTES 73728u
-#define METHOD_OVERHEAD 96u /* what is not texts */
-#define WORKER_OVERHEAD 256u
+#define METHOD_OVERHEAD 96u    /* what is not texts */
+#define WORKER_BYTES_MAX 1024u /* of one: its texts have 448 at most */
 
 _Static_assert(METHODS_BYTES + WORKERS_BYTES + MESSAGE_BYTES_MAX + 4096u <= PAIR_BODY_BYTES_MAX,
                "methods, workers, the view and the rest fit one answer");
@@ -108,7 +108,10 @@ static void write_worker(struct broker *self, const struct worker *worker, struc
                                             (uint64_t)((self->now_at - peer->heard_at) / US_PER_MS),
                                         .cpu = worker->beat.cpu,
                                         .rss = worker->beat.rss,
-                                        .loop_lag_us = worker->beat.loop_lag_us};
+                                        .loop_lag_us = worker->beat.loop_lag_us,
+                                        .ejections = worker->health.times};
+    if (worker->state == WORKER_EJECTED && worker->health.until_at > self->now_at)
+        its.back_ms = (uint64_t)(worker->health.until_at - self->now_at) / US_PER_MS;
     if (worker->endpoint_size > 0)
         its.endpoint = (struct bytes){worker->endpoint, worker->endpoint_size};
     enum status status = message_write(MSG_WORKER_STATISTICS, &its, writer);
@@ -117,8 +120,11 @@ static void write_worker(struct broker *self, const struct worker *worker, struc
 
 static size_t worker_bytes(struct broker *self, const struct worker *worker)
 {
-    const struct peer *peer = sessions_at(self->sessions, worker->peer);
-    return WORKER_OVERHEAD + peer->instance.size + peer->version.size + worker->endpoint_size;
+    char bytes[WORKER_BYTES_MAX];
+    struct writer writer;
+    writer_init(&writer, bytes, sizeof bytes);
+    write_worker(self, worker, &writer);
+    return writer_bytes(&writer).size;
 }
 
 static void write_workers(struct broker *self, struct writer *writer)
@@ -244,6 +250,8 @@ static void write_role(struct broker *self, enum role role, struct writer *write
         .head_age_us = broker_head_age_us(self, role),
         .redelivered = counts->redelivered,
         .stale_replies = counts->stale,
+        .leases_lapsed = counts->lapsed,
+        .wasted_us = counts->wasted_us,
         .queue_us = counts->queue_us,
         .service_us = counts->service_us,
         .workers_up = workers_up(self->workers, role),

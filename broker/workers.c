@@ -13,9 +13,8 @@
 #define CHUNK_CREDIT_PART 4u       /* a chunk is at most so small a part of a worker's credit */
 
 const char *const worker_state_names[WORKER_STATE_COUNT] = {
-    [WORKER_FREE] = "dead",
-    [WORKER_UP] = "up",
-    [WORKER_SUSPECT] = "suspect",
+    [WORKER_FREE] = "dead",         [WORKER_UP] = "up",
+    [WORKER_SUSPECT] = "suspect",   [WORKER_EJECTED] = "ejected",
     [WORKER_DRAINING] = "draining",
 };
 
@@ -24,7 +23,8 @@ struct workers {
     struct crew sound; /* up */
     struct crew able;  /* of them those with credit */
     uint64_t seed;
-    uint32_t up[ROLE_COUNT];
+    uint32_t in[ROLE_COUNT][WORKER_STATE_COUNT];
+    bool ignored[ROLE_COUNT]; /* too few are sound: who is ejected gets work all the same */
     uint32_t capacity[ROLE_COUNT];
     uint32_t turn; /* a chunk is one turn's */
     struct worker entries[WORKERS_MAX];
@@ -82,7 +82,13 @@ uint32_t workers_count(const struct workers *self)
 
 uint32_t workers_up(const struct workers *self, enum role role)
 {
-    return self->up[role];
+    return self->in[role][WORKER_UP] + self->in[role][WORKER_SUSPECT] +
+           self->in[role][WORKER_EJECTED];
+}
+
+uint32_t workers_in(const struct workers *self, enum role role, enum worker_state state)
+{
+    return self->in[role][state];
 }
 
 uint32_t workers_capacity(const struct workers *self, enum role role)
@@ -94,8 +100,11 @@ uint32_t workers_capacity(const struct workers *self, enum role role)
 static bool update(struct workers *self, struct worker *worker)
 {
     uint32_t index = worker_index(self, worker);
-    bool could = crew_has(&self->able, index), sound = worker->state == WORKER_UP;
-    bool can = sound && !worker->choked && worker_credit(worker) > 0;
+    bool could = crew_has(&self->able, index);
+    bool sound = worker->state == WORKER_UP ||
+                 (worker->state == WORKER_EJECTED && self->ignored[worker->role]);
+    bool can =
+        sound && !worker->choked && worker_credit(worker) > 0 && worker->running < worker->room;
     crew_put(&self->sound, index, sound);
     if (can != could)
         crew_put(&self->able, index, can);
@@ -104,21 +113,35 @@ static bool update(struct workers *self, struct worker *worker)
 
 static bool takes_requests(enum worker_state state)
 {
-    return state == WORKER_UP || state == WORKER_SUSPECT;
+    return state == WORKER_UP || state == WORKER_SUSPECT || state == WORKER_EJECTED;
+}
+
+/* When enough are sound again, or too few, those that are ejected are looked at anew. */
+static void look_at_ejection(struct workers *self, enum role role)
+{
+    bool ignored = ejection_is_ignored(workers_up(self, role), self->in[role][WORKER_UP]);
+    if (ignored == self->ignored[role])
+        return;
+    self->ignored[role] = ignored;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        if (self->entries[i].state == WORKER_EJECTED && self->entries[i].role == role)
+            (void)update(self, &self->entries[i]);
 }
 
 void workers_set_state(struct workers *self, struct worker *worker, enum worker_state state)
 {
-    uint32_t *up = &self->up[worker->role], *capacity = &self->capacity[worker->role];
-    if (takes_requests(worker->state) && !takes_requests(state)) {
-        (*up)--;
-        *capacity -= worker->concurrency;
-    } else if (!takes_requests(worker->state) && takes_requests(state)) {
-        (*up)++;
-        *capacity += worker->concurrency;
-    }
+    enum role role = worker->role;
+    if (takes_requests(worker->state) && !takes_requests(state))
+        self->capacity[role] -= worker->concurrency;
+    else if (!takes_requests(worker->state) && takes_requests(state))
+        self->capacity[role] += worker->concurrency;
+    if (worker->state != WORKER_FREE)
+        self->in[role][worker->state]--;
+    if (state != WORKER_FREE)
+        self->in[role][state]++;
     worker->state = state;
     (void)update(self, worker);
+    look_at_ejection(self, role);
 }
 
 struct worker *workers_add(struct workers *self, uint32_t peer, enum role role, uint32_t credit)
@@ -132,6 +155,7 @@ struct worker *workers_add(struct workers *self, uint32_t peer, enum role role, 
     entry->peer = peer;
     entry->concurrency = credit;
     entry->granted = credit;
+    entry->room = UINT32_MAX;
     workers_set_state(self, entry, WORKER_UP);
     return entry;
 }
@@ -184,7 +208,7 @@ void workers_spend(struct workers *self, struct worker *worker)
     assert(worker_credit(worker) > 0);
     worker->dispatched++;
     worker->running++;
-    if (worker_credit(worker) == 0)
+    if (worker_credit(worker) == 0 || worker->running >= worker->room)
         (void)update(self, worker);
 }
 
@@ -215,10 +239,53 @@ static double cost_now(const struct worker *worker, int64_t now_at)
     return worker->cost_us * COST_DECAY_US / (COST_DECAY_US + (double)(now_at - worker->cost_at));
 }
 
-void workers_release(struct worker *worker)
+bool workers_release(struct workers *self, struct worker *worker)
 {
     assert(worker->running > 0);
     worker->running--;
+    return worker->room != UINT32_MAX && update(self, worker);
+}
+
+/* source: Marsaglia, Xorshift RNGs, 2003 */
+static uint64_t draw(struct workers *self)
+{
+    self->seed ^= self->seed << 13;
+    self->seed ^= self->seed >> 7;
+    self->seed ^= self->seed << 17;
+    return self->seed;
+}
+
+bool workers_eject(struct workers *self, struct worker *worker, int64_t now_at)
+{
+    enum role role = worker->role;
+    assert(worker->state == WORKER_UP);
+    if (!ejection_may(workers_up(self, role), self->in[role][WORKER_EJECTED]))
+        return false;
+    health_eject(&worker->health, draw(self), now_at);
+    workers_set_state(self, worker, WORKER_EJECTED);
+    return true;
+}
+
+bool workers_is_over(const struct worker *worker, int64_t now_at)
+{
+    return worker->state == WORKER_EJECTED && worker->health.until_at <= now_at;
+}
+
+void workers_return(struct workers *self, struct worker *worker, int64_t now_at)
+{
+    assert(worker->state == WORKER_EJECTED);
+    health_return(&worker->health, now_at);
+    worker->room = health_ramp(&worker->health, worker->concurrency, now_at);
+    workers_set_state(self, worker, WORKER_UP);
+}
+
+bool workers_ramp(struct workers *self, struct worker *worker, int64_t now_at)
+{
+    if (worker->room == UINT32_MAX)
+        return false;
+    uint32_t room = health_ramp(&worker->health, worker->concurrency, now_at);
+    worker->room = room < worker->concurrency ? room : UINT32_MAX;
+    return update(self, worker);
 }
 
 void worker_learn(struct worker *worker, int64_t service_us, int64_t now_at)
@@ -247,15 +314,6 @@ static double score(const struct worker *worker, int64_t now_at)
         return 0;
     double cost = known ? cost_now(worker, now_at) : COST_UNKNOWN_US;
     return (load + 1) * cost / worker->weight;
-}
-
-/* source: Marsaglia, Xorshift RNGs, 2003 */
-static uint64_t draw(struct workers *self)
-{
-    self->seed ^= self->seed << 13;
-    self->seed ^= self->seed >> 7;
-    self->seed ^= self->seed << 17;
-    return self->seed;
 }
 
 /* Leave two of them, at random. source: Mitzenmacher, The power of two choices, 2001 */

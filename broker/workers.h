@@ -6,12 +6,14 @@
 #ifndef BROKER_WORKERS_H
 #define BROKER_WORKERS_H
 
+#include "broker/ejection.h"
 #include "broker/methods.h"
 
 enum worker_state {
     WORKER_FREE, /* no entry */
     WORKER_UP,
     WORKER_SUSPECT, /* has missed a beat: gets nothing new */
+    WORKER_EJECTED, /* fails what it is given: gets nothing for a while */
     WORKER_DRAINING,
     WORKER_STATE_COUNT
 };
@@ -42,6 +44,8 @@ struct worker {
     double cost_us;      /* peak EWMA of its service; 0: not known yet */
     int64_t cost_at;
     uint64_t served, failed;
+    struct health health;
+    uint32_t room; /* requests that it may hold at once while it begins with little */
     struct msg_heartbeat beat;
 
     uint32_t methods_count;
@@ -90,8 +94,17 @@ void workers_unspend(struct workers *self, struct worker *worker);
 void workers_choke(struct workers *self, struct worker *worker);
 bool workers_heard(struct workers *self, struct worker *worker);
 
-/* One that it was given has ended, answered or not. */
-void workers_release(struct worker *worker);
+/* One that it was given has ended, answered or not; returns as workers_grant() does. */
+bool workers_release(struct workers *self, struct worker *worker);
+
+/* It is sick: nothing more for it for a while. false: too many of its role are out already. And:
+ * its time is over. */
+bool workers_eject(struct workers *self, struct worker *worker, int64_t now_at);
+bool workers_is_over(const struct worker *worker, int64_t now_at);
+void workers_return(struct workers *self, struct worker *worker, int64_t now_at);
+
+/* One that is back may hold more with time; returns as workers_grant() does. */
+bool workers_ramp(struct workers *self, struct worker *worker, int64_t now_at);
 
 /* So long it took it to serve one, at least; 0: less than a microsecond. */
 void worker_learn(struct worker *worker, int64_t service_us, int64_t now_at);
@@ -110,6 +123,9 @@ uint32_t worker_credit(const struct worker *worker); /* requests that it would t
 struct worker *workers_at(struct workers *self, uint32_t index); /* NULL: free */
 
 uint32_t workers_count(const struct workers *self); /* in whatever state */
+
+/* Of a role: those in this state. */
+uint32_t workers_in(const struct workers *self, enum role role, enum worker_state state);
 
 /* Of a role: those that take requests, and how many they hold at once all together. */
 uint32_t workers_up(const struct workers *self, enum role role);

@@ -110,7 +110,7 @@ static uint64_t sum_of(struct bytes array)
 
 static void put_role(struct writer *writer, const struct msg_role_statistics *row)
 {
-    writer_map(writer, 27);
+    writer_map(writer, 29);
     put_text(writer, "role", bytes_of(role_name(row->role)));
     put_u64(writer, "workers_up", row->workers_up);
     put_u64(writer, "credit", row->credit);
@@ -127,6 +127,8 @@ static void put_role(struct writer *writer, const struct msg_role_statistics *ro
     put_u64(writer, "lost", row->lost);
     put_u64(writer, "redelivered", row->redelivered);
     put_u64(writer, "stale_replies", row->stale_replies);
+    put_u64(writer, "leases_lapsed", row->leases_lapsed);
+    put_u64(writer, "wasted_us", row->wasted_us);
     put_f64(writer, "mean_queue_us", mean(row->queue_us, row->replied));
     put_f64(writer, "mean_service_us", mean(row->service_us, row->replied));
     put_u64(writer, "admit_level", row->admit_level);
@@ -181,6 +183,17 @@ static void put_roles(struct writer *writer, struct bytes list, struct problems 
     }
 }
 
+static void add_worker_problem(struct problems *problems, const struct msg_worker_statistics *row)
+{
+    char name[NAME_BYTES_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)row->instance.size, row->instance.data);
+    if (bytes_are(row->state, "suspect"))
+        problems_add(problems, "%s is suspect, seen %.0f ms ago", name, (double)row->seen_ms);
+    else if (bytes_are(row->state, "ejected"))
+        problems_add(problems, "%s is ejected, since it failed; back in %.0f ms", name,
+                     (double)row->back_ms);
+}
+
 static void put_workers(struct writer *writer, struct bytes list, struct problems *problems)
 {
     struct values values = values_over(list);
@@ -193,7 +206,7 @@ static void put_workers(struct writer *writer, struct bytes list, struct problem
             writer_nil(writer);
             continue;
         }
-        writer_map(writer, 15);
+        writer_map(writer, 17);
         put_text(writer, "instance", row.instance);
         put_text(writer, "role", bytes_of(role_name(row.role)));
         put_text(writer, "state", row.state);
@@ -212,12 +225,9 @@ static void put_workers(struct writer *writer, struct bytes list, struct problem
         else
             put_value(writer, "rss_bytes", (struct bytes){0}); /* it has not beaten yet */
         put_u64(writer, "loop_lag_us", row.loop_lag_us);
-        if (bytes_are(row.state, "suspect") || bytes_are(row.state, "ejected")) {
-            char name[NAME_BYTES_MAX + 1];
-            snprintf(name, sizeof name, "%.*s", (int)row.instance.size, row.instance.data);
-            problems_add(problems, "%s is suspect or ejected, seen %.0f ms ago", name,
-                         (double)row.seen_ms);
-        }
+        put_u64(writer, "ejections", row.ejections);
+        put_u64(writer, "back_ms", row.back_ms);
+        add_worker_problem(problems, &row);
     }
 }
 

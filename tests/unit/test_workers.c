@@ -60,7 +60,7 @@ static struct worker *pick_for(const struct wish *wish)
 static void serve(struct worker *worker, int64_t service_us)
 {
     workers_spend(workers, worker);
-    workers_release(worker);
+    (void)workers_release(workers, worker);
     worker_learn(worker, service_us, NOW);
     (void)workers_grant(workers, worker, worker->granted + 1);
 }
@@ -71,7 +71,7 @@ START_TEST(credit_is_spent_and_granted_anew)
     workers_spend(workers, pick("a"));
     workers_spend(workers, pick("a"));
     ck_assert_ptr_null(pick("a"));
-    workers_release(worker);
+    (void)workers_release(workers, worker);
     ck_assert(workers_grant(workers, worker, 3));
     ck_assert_ptr_eq(pick("a"), worker);
     ck_assert_uint_eq(worker->running, 1);
@@ -151,7 +151,7 @@ START_TEST(a_method_goes_to_who_lists_it_or_serves_all)
     ck_assert_ptr_null(pick("b"));
     ck_assert_ptr_eq(pick("a"), lists);
     workers_spend(workers, lists);
-    workers_release(all);
+    (void)workers_release(workers, all);
     (void)workers_grant(workers, all, 2);
     ck_assert_ptr_eq(pick("a"), all);
 }
