@@ -103,6 +103,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     uint32_t buffers =
         config->sessions_max < OUTBOX_BUFFERS ? config->sessions_max : OUTBOX_BUFFERS;
     self->outbox = outbox_new(config->sessions_max, buffers, carry, self);
+    self->dead_letters = dead_letters_new(DEAD_LETTERS_MAX, DEAD_LETTERS_BYTES_MAX);
     self->timers = timers_new(TIMERS, now_at);
     self->events = events_new(config->events_max, config->events_bytes_max);
     self->limits = limits_new();
@@ -133,6 +134,7 @@ void broker_destroy(struct broker **self_p)
     queues_destroy(&self->queues);
     workers_destroy(&self->workers);
     outbox_destroy(&self->outbox);
+    dead_letters_destroy(&self->dead_letters);
     timers_destroy(&self->timers);
     events_destroy(&self->events);
     view_destroy(&self->view);

@@ -21,6 +21,25 @@ static void admin_drain(struct broker *self, const struct source *from, const st
     broker_reply_question(self, from, pair, (struct bytes){0});
 }
 
+/* Only the worker itself can take back that it drains: it is asked to say READY again. */
+static void admin_undrain(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    struct msg_admin_drain drain;
+    struct msg_query_instance query = {.method = bytes_of(UNDRAIN)};
+    if (message_decode(MSG_ADMIN_DRAIN, pair->body, &drain) != STATUS_OK) {
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST, "undrain wants {instance}");
+        return;
+    }
+    const struct worker *worker = broker_find_instance(self, drain.instance);
+    if (worker == NULL)
+        broker_refuse_question(self, from, pair, STATUS_NO_WORKER,
+                               "no worker of this name is here");
+    else if (worker->state != WORKER_DRAINING)
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST, "this worker does not drain");
+    else
+        broker_relay(self, from, pair, worker, &query);
+}
+
 static const struct {
     const char *method;
     broker_handler *handler;
@@ -31,6 +50,9 @@ static const struct {
     {"breakers", broker_admin_breakers},
     {"breaker_set", broker_admin_breaker_set},
     {"reload", broker_admin_reload},
+    {"undrain", admin_undrain},
+    {"dead", broker_admin_dead},
+    {"kick", broker_admin_kick},
 };
 
 void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)

@@ -75,6 +75,18 @@ void broker_tell_state(struct broker *self, const struct worker *worker)
                    worker_state_names[worker->state]);
 }
 
+/* The topic drain tells of those who are to leave. */
+static void publish_drain(struct broker *self, const struct peer *peer, const struct worker *worker,
+                          const char *state, uint32_t deadline_ms)
+{
+    struct msg_event_drain event = {.instance = name_bytes(&peer->instance),
+                                    .role = worker->role,
+                                    .state = bytes_of(state),
+                                    .in_flight = worker->running,
+                                    .deadline_ms = deadline_ms};
+    broker_publish(self, "drain", MSG_EVENT_DRAIN, &event);
+}
+
 /* A new view is due: at once, or when its hold-down is over. */
 static void plan_view(struct broker *self)
 {
@@ -126,6 +138,8 @@ static void forget_worker(struct broker *self, struct peer *peer)
     if (worker == NULL)
         return;
     bool leaves = worker->state == WORKER_DRAINING && worker->running == 0;
+    if (worker->state == WORKER_DRAINING)
+        publish_drain(self, peer, worker, leaves ? "drained" : "cut_off", 0);
     note_worker(self, leaves ? EVENT_WORKER_GONE : EVENT_WORKER_LOST, peer, worker);
     broker_lose_worker(self, worker);
     if (worker->role == ROLE_CACHE_PARTITION) {
@@ -353,6 +367,8 @@ static enum status ready_worker(struct broker *self, const struct peer *peer, st
     enum status status = workers_serve(self->workers, worker, ready->methods);
     if (status == STATUS_OK && worker->role == ROLE_CACHE_PARTITION)
         status = place_partition(self, peer, worker, ready);
+    if (worker->state == WORKER_DRAINING)
+        publish_drain(self, peer, worker, "undrained", 0);
     if (worker->state != WORKER_EJECTED)
         workers_set_state(self->workers, worker, WORKER_UP);
     self->services[worker->role].credit_came = true;
@@ -408,8 +424,11 @@ void broker_on_heartbeat(struct broker *self, const struct source *from, const s
 }
 
 /* A partition that leaves is looked up no more; its keys move before it goes. */
-static void drain(struct broker *self, const struct peer *peer, struct worker *worker)
+static void drain(struct broker *self, const struct peer *peer, struct worker *worker,
+                  uint32_t deadline_ms)
 {
+    if (worker->state != WORKER_DRAINING)
+        publish_drain(self, peer, worker, "draining", deadline_ms);
     set_state(self, peer, worker, WORKER_DRAINING);
     if (worker->role != ROLE_CACHE_PARTITION)
         return;
@@ -421,7 +440,7 @@ void broker_on_drain(struct broker *self, const struct source *from, const struc
 {
     struct worker *worker = worker_of(self, from->peer);
     if (worker != NULL)
-        drain(self, from->peer, worker);
+        drain(self, from->peer, worker, pair->header.deadline_ms);
     else
         broker_reject(self, from, pair);
 }
@@ -431,21 +450,8 @@ void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t de
     struct peer *peer = sessions_at(self->sessions, worker->peer);
     struct header header = broker_header(COMMAND_DRAIN, 0);
     header.deadline_ms = deadline_ms;
-    drain(self, peer, worker);
+    drain(self, peer, worker, deadline_ms);
     broker_say(self, peer, &header, (struct bytes){0});
-}
-
-struct worker *broker_find_instance(struct broker *self, struct bytes instance)
-{
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        struct worker *worker = workers_at(self->workers, i);
-        if (worker == NULL)
-            continue;
-        const struct peer *peer = sessions_at(self->sessions, worker->peer);
-        if (bytes_equal(name_bytes(&peer->instance), instance))
-            return worker;
-    }
-    return NULL;
 }
 
 /* It leaves by its own will. */

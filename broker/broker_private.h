@@ -8,6 +8,7 @@
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_leases.c      what a worker holds, and says nothing about
  *   broker_keeping.c     replies that are held for who lost its connection
+ *   broker_dead.c        requests that no worker survived
  *   broker_health.c      workers that fail what they are given
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_breakers.c    a method that keeps failing is left alone
@@ -21,6 +22,7 @@
 #define BROKER_BROKER_PRIVATE_H
 
 #include "broker/broker.h"
+#include "broker/dead_letters.h"
 #include "broker/estimates.h"
 #include "broker/events.h"
 #include "broker/identities.h"
@@ -42,6 +44,7 @@
 #define RETRY_MS 500u    /* when there is nothing to go by */
 #define BEAT_MS 1000     /* of topic members */
 #define FAILURE_BYTES 256u
+#define UNDRAIN "undrain" /* what a worker is asked for an operator, and for nobody else */
 #define DETAILS_BYTES 256u
 #define RESEND_MS                                                                                  \
     10000 /* so long after a greeting that resumes, what comes again counts as first */
@@ -89,6 +92,7 @@ struct broker {
     struct queues *queues;
     struct workers *workers;
     struct outbox *outbox;
+    struct dead_letters *dead_letters;
     struct timers *timers;
     struct events *events;
     struct view *view;
@@ -248,6 +252,11 @@ void broker_close_keeper(struct broker *self, uint32_t keeper); /* unless someth
 void broker_resume(struct broker *self, struct peer *client);   /* before it is welcomed ... */
 void broker_say_all_kept(struct broker *self, const struct peer *client); /* ... and after */
 void broker_forget_session(struct broker *self, const char *session);
+/* broker_dead.c */
+broker_handler broker_admin_dead, broker_admin_kick;
+void broker_mourn(struct broker *self, struct slot *slot); /* its worker is lost with it */
+void broker_keep_dead(struct broker *self, const struct slot *slot); /* that was one too many */
+
 /* broker_health.c */
 void broker_judge_worker(struct broker *self, struct worker *worker,
                          bool failed);         /* one has ended so */
@@ -268,8 +277,6 @@ void broker_bury(struct broker *self, struct peer *peer);
 void broker_send_away(struct broker *self, struct peer *peer, enum status status,
                       const char *reason);
 void broker_peer_due(struct broker *self, struct peer *peer);
-/* A worker of this name; NULL: there is none. */
-struct worker *broker_find_instance(struct broker *self, struct bytes instance);
 void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
 void broker_goaway(struct broker *self);
 void broker_issue_view(struct broker *self);
@@ -297,6 +304,11 @@ void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool 
 
 /* broker_queries.c */
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;
+/* A worker of this name; NULL: there is none. */
+struct worker *broker_find_instance(struct broker *self, struct bytes instance);
+/* Ask a worker for the asker, who gets its answer. */
+void broker_relay(struct broker *self, const struct source *from, const struct pair *pair,
+                  const struct worker *worker, const struct msg_query_instance *query);
 void broker_end_relay(struct broker *self, struct relay *relay, enum status status);
 void broker_end_relays(struct broker *self, uint32_t session);
 

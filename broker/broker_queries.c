@@ -63,6 +63,19 @@ static void query_events(struct broker *self, const struct source *from, const s
     broker_reply_question(self, from, pair, writer_bytes(&writer));
 }
 
+struct worker *broker_find_instance(struct broker *self, struct bytes instance)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct worker *worker = workers_at(self->workers, i);
+        if (worker == NULL)
+            continue;
+        const struct peer *peer = sessions_at(self->sessions, worker->peer);
+        if (bytes_equal(name_bytes(&peer->instance), instance))
+            return worker;
+    }
+    return NULL;
+}
+
 static uint32_t relay_ms(const struct header *header)
 {
     if (header->deadline_ms == 0)
@@ -87,6 +100,23 @@ static void query_own(struct broker *self, const struct source *from, const stru
         broker_refuse_question(self, from, pair, status, NULL);
 }
 
+void broker_relay(struct broker *self, const struct source *from, const struct pair *pair,
+                  const struct worker *worker, const struct msg_query_instance *query)
+{
+    struct relay *relay = relays_add(&self->relays, sessions_index(self->sessions, from->peer),
+                                     pair->header.id, worker->peer);
+    if (relay == NULL) {
+        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
+        return;
+    }
+    struct header header = broker_header(COMMAND_QUERY, relays_id(&self->relays, relay));
+    header.method = query->method;
+    header.deadline_ms = relay_ms(&pair->header);
+    timers_set(self->timers, TIMER_RELAY + relays_index(&self->relays, relay),
+               self->now_at + header.deadline_ms * US_PER_MS);
+    outbox_put(self->outbox, worker->peer, &header, query->body);
+}
+
 static void query_instance(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct msg_query_instance query;
@@ -105,18 +135,12 @@ static void query_instance(struct broker *self, const struct source *from, const
                                "no worker of this name is here");
         return;
     }
-    struct relay *relay = relays_add(&self->relays, sessions_index(self->sessions, from->peer),
-                                     pair->header.id, worker->peer);
-    if (relay == NULL) {
-        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
+    if (bytes_are(query.method, UNDRAIN)) {
+        broker_refuse_question(self, from, pair, STATUS_FORBIDDEN,
+                               "operators say so: ADMIN undrain");
         return;
     }
-    struct header header = broker_header(COMMAND_QUERY, relays_id(&self->relays, relay));
-    header.method = query.method;
-    header.deadline_ms = relay_ms(&pair->header);
-    timers_set(self->timers, TIMER_RELAY + relays_index(&self->relays, relay),
-               self->now_at + header.deadline_ms * US_PER_MS);
-    outbox_put(self->outbox, worker->peer, &header, query.body);
+    broker_relay(self, from, pair, worker, &query);
 }
 
 static const struct {

@@ -359,9 +359,10 @@ void broker_on_cancel(struct broker *self, const struct source *from, const stru
 void broker_outlive_worker(struct broker *self, struct slot *slot)
 {
     bool harmless = slot->flags & FLAG_IDEMPOTENT && slot->attempt < ATTEMPTS_MAX;
+    broker_mourn(self, slot);
     release(self, slot);
-    slot->deaths++;
     if (slot->deaths >= DEATHS_MAX) {
+        broker_keep_dead(self, slot);
         broker_end(self, slot, &(struct verdict){.status = STATUS_POISON});
     } else if (slot->started && !harmless) {
         broker_end(self, slot, &(struct verdict){.status = STATUS_WORKER_LOST});

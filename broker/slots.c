@@ -172,6 +172,14 @@ void slots_send(struct slot *slot, const struct header *patch, struct outbox *ou
     }
 }
 
+struct bytes slots_pair(const struct slot *slot)
+{
+    zmq_msg_t *message = (zmq_msg_t *)&slot->pair.message; /* libzmq's getters take no const */
+    if (slot->small_size > 0)
+        return (struct bytes){slot->pair.small, slot->small_size};
+    return (struct bytes){zmq_msg_data(message), zmq_msg_size(message)};
+}
+
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker)
 {
     uint32_t index = slots_index(self, slot);

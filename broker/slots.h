@@ -34,12 +34,13 @@ struct slot {
     struct place place; /* in the queues */
     struct wish wish;
     uint16_t flags;
-    bool started, begun;     /* begun: STARTED by a worker that was lost */
-    bool passed_on;          /* since it runs: its worker was told another deadline */
-    bool watched;            /* its end is to be told to the breaker of its lane ... */
-    uint32_t token;          /* ... with this */
-    uint8_t attempt, deaths; /* deaths: workers lost with it */
-    uint32_t small_size;     /* 0: in message */
+    bool started, begun;            /* begun: STARTED by a worker that was lost */
+    bool passed_on;                 /* since it runs: its worker was told another deadline */
+    bool watched;                   /* its end is to be told to the breaker of its lane ... */
+    uint32_t token;                 /* ... with this */
+    uint8_t attempt, deaths;        /* deaths: workers lost with it */
+    uint32_t lost_with[DEATHS_MAX]; /* numbers of their names, of dead_letters.h */
+    uint32_t small_size;            /* 0: in message */
     union {
         char small[SLOT_SMALL_BYTES];
         zmq_msg_t message;
@@ -64,6 +65,9 @@ void slots_keep(struct slots *self, struct slot *slot, const struct pair *pair, 
 /* Patch what is kept, and send it. */
 void slots_send(struct slot *slot, const struct header *patch, struct outbox *outbox,
                 uint32_t place);
+
+/* The pair that is kept; valid while the slot is. */
+struct bytes slots_pair(const struct slot *slot);
 
 /* Which worker has it; NONE: none any more. */
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker);

@@ -40,18 +40,21 @@
 #define WORKER_CREDIT_MAX 1024u /* requests one worker may hold */
 
 /* The broker. */
-#define SLOTS_MAX 32768u           /* requests in flight */
-#define QUEUE_DEPTH_MAX 10000u     /* of them waiting for one role */
-#define QUEUE_BYTES_MAX 67108864u  /* their bytes */
-#define TENANTS_APART_MAX 4096u    /* of them with a queue of their own in each class of a role; */
-#define TENANTS_SHARED 64u         /* more share these ... */
-#define TENANTS_DEALT 8u           /* ... of which each has so many */
-#define TENANT_WEIGHT_MAX 100u     /* requests of one tenant's turn ... */
-#define TENANT_WEIGHTS_MAX 256u    /* ... and tenants that have another than 1 */
-#define DEATHS_MAX 3u              /* workers that may be lost with one request */
-#define ATTEMPTS_MAX 2u            /* STARTED more often, it is not redelivered */
-#define TICK_MS 1                  /* grain of the broker's timers */
-#define BACKEND_BURST_MAX 1024u    /* pairs one turn takes in from workers ... */
+#define SLOTS_MAX 32768u          /* requests in flight */
+#define QUEUE_DEPTH_MAX 10000u    /* of them waiting for one role */
+#define QUEUE_BYTES_MAX 67108864u /* their bytes */
+#define TENANTS_APART_MAX 4096u   /* of them with a queue of their own in each class of a role; */
+#define TENANTS_SHARED 64u        /* more share these ... */
+#define TENANTS_DEALT 8u          /* ... of which each has so many */
+#define TENANT_WEIGHT_MAX 100u    /* requests of one tenant's turn ... */
+#define TENANT_WEIGHTS_MAX 256u   /* ... and tenants that have another than 1 */
+#define DEATHS_MAX 3u             /* workers that may be lost with one request */
+#define DEAD_LETTERS_MAX 256u     /* requests kept that no worker survived ... */
+#define DEAD_LETTERS_BYTES_MAX 16777216u /* ... and their bytes */
+#define DEAD_NAMES_MAX 1024u             /* workers lost whose names are known */
+#define ATTEMPTS_MAX 2u                  /* STARTED more often, it is not redelivered */
+#define TICK_MS 1                        /* grain of the broker's timers */
+#define BACKEND_BURST_MAX 1024u          /* pairs one turn takes in from workers ... */
 #define FRONTEND_BURST_MAX 512u    /* ... and from clients: finishing comes before admitting */
 #define FRONTEND_US_MAX 500        /* ... for at most so long */
 #define EVENTS_RING 65536u         /* events that can be asked for again ... */

@@ -52,6 +52,9 @@ enum cli_option {
     CLI_TOPIC,
     CLI_BURST,
     CLI_MODE,
+    CLI_ROLE,
+    CLI_DEADLINE,
+    CLI_MONITOR,
     CLI_DRY_RUN,
     CLI_OPTION_COUNT
 };

@@ -70,6 +70,12 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        0, 0, "Only count what it would refuse, or refuse it"},
     [CLI_DRY_RUN]   = {"dry-run", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Say what would be, and change nothing"},
+    [CLI_ROLE]      = {"role", 0, VALUE_TEXT, "ROLE", NULL, NULL,
+                       1, NAME_BYTES_MAX, "Of which role, as fact status shows it"},
+    [CLI_DEADLINE]  = {"deadline", 0, VALUE_DURATION, "DURATION", "60s", NULL,
+                       1, TIMEOUT_MS_MAX, "How long it may finish what it holds"},
+    [CLI_MONITOR]   = {"monitor", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "Wait until they have left; 1 if they do not"},
 };
 
 static const struct verb verbs[] = {
@@ -111,6 +117,24 @@ static const struct verb verbs[] = {
      "List the tools that are served now", NULL, verb_tools_list},
     {"tools show", "NAME", 1, 1, {0},
      "Show one tool with its schemas", NULL, verb_tools_show},
+    {"drain", "[INSTANCE ...]", 0, ARGUMENTS_GIVEN_MAX,
+     {CLI_ROLE, CLI_COUNT, CLI_DEADLINE, CLI_MONITOR, CLI_DRY_RUN},
+     "Tell workers to take no more, finish what they hold, and leave",
+     "By name, or --count of a --role: those that are not sound first, then those with the least to\n"
+     "do. A worker that has left ends its process; whoever watches it may start it again.\n\n"
+     "  fact drain executor-1 --deadline 10s --monitor\n"
+     "  fact drain --role driver --count 2 --dry-run", verb_drain},
+    {"undrain", "INSTANCE ...", 1, ARGUMENTS_GIVEN_MAX, {CLI_DRY_RUN},
+     "Let workers stay that were told to leave and have not yet",
+     "One whose process was told to stop (SIGTERM) goes all the same.", verb_undrain},
+    {"dead list", "", 0, 0, {0},
+     "List the requests that no worker survived", NULL, verb_dead_list},
+    {"dead show", "ID", 1, 1, {0},
+     "Show one of them with its body", NULL, verb_dead_show},
+    {"dead kick", "ID", 1, 1, {CLI_DRY_RUN},
+     "Run one of them again, and show what comes of it",
+     "It runs on if this program is ended. If it kills three workers more it is a dead letter again,\n"
+     "under another number. --timeout is its deadline.", verb_dead_kick},
     {"config check", "[FILE]", 0, 1, {0},
      "Check a fact.yaml and the environment",
      "The file is FILE or --config. Exits with 2 and names line, key and the nearest right key if\n"

@@ -189,6 +189,7 @@ static void on_give_up(struct context *context, const char *reason)
     if (self->code == EX_OK)
         log_event(EVENT_GAVE_UP, log_text("reason", reason));
     self->code = EX_SOFTWARE;
+    self->must_end = true;
     process_drain(self, context->now_at);
 }
 
@@ -272,10 +273,19 @@ static enum status query_loglevel(struct process *self, struct bytes body, struc
     return message_write(MSG_QUERY_LOGLEVEL, &answer, writer);
 }
 
+/* Asked by a broker for an operator. */
+static enum status query_undrain(struct process *self, struct bytes body, struct writer *writer)
+{
+    (void)body;
+    (void)writer;
+    return process_undrain(self) ? STATUS_OK : STATUS_DRAINING;
+}
+
 static const struct {
     const char *method;
     enum status (*answer)(struct process *self, struct bytes body, struct writer *writer);
-} queries[] = {{"metrics", query_metrics}, {"loglevel", query_loglevel}};
+} queries[] = {
+    {"metrics", query_metrics}, {"loglevel", query_loglevel}, {"undrain", query_undrain}};
 
 static enum status answer_query(struct process *self, const struct pair *pair,
                                 struct writer *writer)

@@ -215,6 +215,20 @@ void process_drain(struct process *self, int64_t until_at)
         server_drain(self->server);
 }
 
+bool process_undrain(struct process *self)
+{
+    if (self->must_end)
+        return false;
+    if (!self->draining)
+        return true;
+    log_event(EVENT_UNDRAINED, log_u64("held", held_count(self->held)));
+    self->draining = false;
+    if (self->server != NULL)
+        server_undrain(self->server);
+    uplinks_say_ready(self);
+    return true;
+}
+
 static bool is_drained(const struct process *self)
 {
     bool finished = held_count(self->held) == 0 &&
@@ -227,7 +241,8 @@ static void take_signals(struct process *self)
     struct signalfd_siginfo info;
     while (read(self->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         int64_t drain_us = (int64_t)settings_u64(self->settings, "common", "drain_ms") * US_PER_MS;
-        bool again = self->draining; /* told twice: now */
+        bool again = self->must_end; /* told twice: now */
+        self->must_end = true;
         process_drain(self, self->context.now_at + (again ? 0 : drain_us));
     }
 }

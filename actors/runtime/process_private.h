@@ -108,6 +108,7 @@ struct process {
 
     int code; /* what it ends with */
     bool draining;
+    bool must_end; /* it was told to by its host, or can do its work no more */
     int64_t drain_until_at;
     int64_t loop_lag_us; /* longest turn since the last heartbeat */
     enum log_level level_before;
@@ -116,6 +117,8 @@ struct process {
 
 int64_t process_clock_us(void);
 void process_drain(struct process *self, int64_t until_at);
+/* It stays, and every broker is told. false: it must go, whoever wants it. */
+bool process_undrain(struct process *self);
 
 /* answering.c */
 void answering_take_request(struct process *self, uint64_t link, uint64_t peer,

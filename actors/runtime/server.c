@@ -350,6 +350,11 @@ void server_drain(struct server *self)
     self->draining = true;
 }
 
+void server_undrain(struct server *self)
+{
+    self->draining = false;
+}
+
 void server_tick(struct server *self, int64_t now_at)
 {
     if (now_at < self->tick_at)

@@ -53,6 +53,9 @@ MUST_USE enum status server_reply(struct server *self, uint64_t peer, const stru
 /* From now on every REQUEST is refused with DRAINING. */
 void server_drain(struct server *self);
 
+/* It takes REQUESTs again. */
+void server_undrain(struct server *self);
+
 /* Beat, and forget the silent. */
 void server_tick(struct server *self, int64_t now_at);
 int64_t server_due_at(const struct server *self);

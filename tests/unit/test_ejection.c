@@ -57,11 +57,11 @@ START_TEST(each_time_it_stays_out_longer_up_to_a_bound)
         health_return(&health, now_at);
     }
     ck_assert_int_eq(health.until_at - health.ejected_at, 300 * US_PER_S);
-    health_eject(&health, 0, now_at + 45 * 60 * US_PER_S); /* it was well for long */
+    health_eject(&health, 0, now_at + 2700 * US_PER_S); /* it was well for long */
     ck_assert_uint_eq(health.times, 11);
     now_at = health.until_at;
     health_return(&health, now_at);
-    health_eject(&health, 0, now_at + 24 * 3600 * US_PER_S);
+    health_eject(&health, 0, now_at + 86400 * US_PER_S);
     ck_assert_uint_eq(health.times, 1);
 }
 END_TEST

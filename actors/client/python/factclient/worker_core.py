@@ -279,6 +279,13 @@ class WorkerCore:
         self._answer(task, status, executed, body, took_us)
         self._begin()
 
+    def undrain(self) -> None:
+        """Say that it stays after all."""
+        if self.draining and self.session.ready is not None:
+            self.draining = False
+            header = wire.Header(wire.READY, role=wire.TOOL_EXECUTOR)
+            self.session.say(self.session.connection, header, self.session.ready[0])
+
     def drain(self, now_at: int, seconds: float = 0.0) -> None:
         """Say that it takes no more."""
         if not self.draining:
@@ -322,9 +329,10 @@ class WorkerCore:
                 self._on_pair(event, now_at)
             elif isinstance(event, Up):
                 lease_ms = event.welcome.get("lease_ms")
-                sound = type(lease_ms) is int and 0 < lease_ms < 2**32
-                self._lease_us = lease_ms * 1000 if sound else 0
-                self._touch_at = now_at + self._lease_us // TOUCHES_PER_LEASE if sound else NEVER
+                self._lease_us, self._touch_at = 0, NEVER
+                if isinstance(lease_ms, int) and 0 < lease_ms < 2**32:
+                    self._lease_us = lease_ms * 1000
+                    self._touch_at = now_at + self._lease_us // TOUCHES_PER_LEASE
             elif isinstance(event, (Down, Refused)):
                 self.refused = event if isinstance(event, Refused) else None
                 self._forget()
@@ -389,6 +397,11 @@ class WorkerCore:
             self._waiting.append(task)
 
     def _on_query(self, event: Came) -> None:
+        if event.header.method == "undrain":  # asked by the broker for an operator
+            self.undrain()
+            answer = wire.Header(wire.REPLY, id=event.header.id, executed=Executed.YES)
+            self.session.reply(event.connection, answer, None, False)
+            return
         if event.header.method != "tools":
             self._refuse(
                 event, Status.BAD_REQUEST, "BAD_REQUEST", "only tools can be asked for here", False
