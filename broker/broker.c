@@ -406,9 +406,19 @@ void broker_flush(struct broker *self, int64_t now_at)
 
 int64_t broker_due_at(const struct broker *self)
 {
-    return self->more ? self->now_at : timers_next_at(self->timers);
+    int64_t due_at = timers_next_at(self->timers);
+    if (self->draining && self->stays_until_at > self->now_at && self->stays_until_at < due_at)
+        due_at = self->stays_until_at;
+    return self->more ? self->now_at : due_at;
 }
 
+static int64_t at_most(int64_t value, int64_t max)
+{
+    return value < max ? value : max;
+}
+
+/* It stays a little, even if nothing runs: what was on its way when GOAWAY left is to be answered
+ * DRAINING, not lost with the connection. */
 void broker_drain(struct broker *self, int64_t now_at)
 {
     struct verdict verdict = {.status = STATUS_DRAINING};
@@ -416,6 +426,9 @@ void broker_drain(struct broker *self, int64_t now_at)
     if (self->draining)
         return;
     self->draining = true;
+    self->stays_until_at = now_at;
+    if (sessions_count(self->sessions) > 0)
+        self->stays_until_at += at_most(self->config.drain_ms, GOAWAY_MS) * US_PER_MS;
     broker_goaway(self);
     for (uint32_t rank = 0; rank < ROLE_COUNT * CLASS_COUNT; rank++) {
         uint32_t slot;
@@ -430,7 +443,8 @@ void broker_drain(struct broker *self, int64_t now_at)
 
 bool broker_is_drained(const struct broker *self)
 {
-    return self->draining && slots_used(self->slots) == 0 && outbox_used(self->outbox) == 0;
+    return self->draining && self->now_at >= self->stays_until_at && slots_used(self->slots) == 0 &&
+           outbox_used(self->outbox) == 0;
 }
 
 void broker_set_usage(struct broker *self, uint64_t cpu_us, uint64_t rss_bytes)

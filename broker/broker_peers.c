@@ -410,12 +410,16 @@ void broker_on_heartbeat(struct broker *self, const struct source *from, const s
 {
     struct worker *worker = worker_of(self, from->peer);
     struct msg_heartbeat heartbeat;
-    if (worker == NULL || pair->body.data == NULL)
+    if (pair->body.data == NULL)
         return;
     if (message_decode(MSG_HEARTBEAT, pair->body, &heartbeat) != STATUS_OK) {
         broker_reject(self, from, pair);
         return;
     }
+    if (heartbeat.resume)
+        from->peer->resumed_at = self->now_at;
+    if (worker == NULL)
+        return;
     worker->beat = heartbeat;
     if (worker->role != ROLE_CACHE_PARTITION || heartbeat.epoch <= view_epoch(self->view))
         return;

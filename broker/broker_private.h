@@ -43,6 +43,7 @@
 #define SUSPECT_BEATS 2u /* missed ones */
 #define RETRY_MS 500u    /* when there is nothing to go by */
 #define BEAT_MS 1000     /* of topic members */
+#define GOAWAY_MS 500    /* what was on its way comes within it, and is answered */
 #define FAILURE_BYTES 256u
 #define UNDRAIN "undrain" /* what a worker is asked for an operator, and for nobody else */
 #define DETAILS_BYTES 256u
@@ -78,7 +79,8 @@ struct broker {
     char instance[NAME_BYTES_MAX + 1];
     char endpoints[3][ENDPOINT_BYTES_MAX];
     int64_t now_at, started_at, ticked_at;
-    int64_t grace_at; /* silence before it does not count: this process itself was away */
+    int64_t grace_at;       /* silence before it does not count: this process itself was away */
+    int64_t stays_until_at; /* while it drains: not gone before this time */
     uint64_t cpu_us, rss_bytes;
     bool draining, more; /* more: a turn ended before all that could go went */
     unsigned queries_left;

@@ -322,8 +322,16 @@ void broker_on_started(struct broker *self, const struct source *from, const str
 void broker_on_credit(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct worker *worker = worker_of(self, from->peer);
-    if (worker != NULL && workers_grant(self->workers, worker, pair->header.credit))
+    struct header header = broker_header(COMMAND_CREDIT, 0);
+    if (worker == NULL)
+        return;
+    if ((int32_t)(worker->granted - pair->header.credit) > 0) {
+        header.credit = workers_return(self->workers, worker, pair->header.credit);
+        broker_say(self, from->peer, &header, (struct bytes){0});
+    } else if (workers_grant(self->workers, worker, pair->header.credit)) {
         self->services[worker->role].credit_came = true;
+    }
+    workers_resize(self->workers, worker);
 }
 
 void broker_call_off(struct broker *self, const struct slot *slot)

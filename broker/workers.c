@@ -203,6 +203,25 @@ bool workers_grant(struct workers *self, struct worker *worker, uint32_t granted
     return update(self, worker);
 }
 
+uint32_t workers_return(struct workers *self, struct worker *worker, uint32_t granted)
+{
+    bool used = (int32_t)(granted - worker->dispatched) < 0;
+    assert((int32_t)(worker->granted - granted) > 0);
+    worker->granted = used ? worker->dispatched : granted;
+    (void)update(self, worker);
+    return worker->granted;
+}
+
+void workers_resize(struct workers *self, struct worker *worker)
+{
+    uint32_t concurrency = worker->granted - worker->dispatched + worker->running;
+    if (concurrency == 0)
+        concurrency = 1; /* it will have one again */
+    if (takes_requests(worker->state))
+        self->capacity[worker->role] += concurrency - worker->concurrency;
+    worker->concurrency = concurrency;
+}
+
 void workers_spend(struct workers *self, struct worker *worker)
 {
     assert(worker_credit(worker) > 0);

@@ -86,6 +86,13 @@ void workers_set_state(struct workers *self, struct worker *worker, enum worker_
  * something now, and could not before. */
 bool workers_grant(struct workers *self, struct worker *worker, uint32_t granted);
 
+/* It wants back what it has granted above this, as far as it was not used. Returns what it has
+ * granted from now on. */
+uint32_t workers_return(struct workers *self, struct worker *worker, uint32_t granted);
+
+/* It holds so many at once now, as far as this broker is concerned. */
+void workers_resize(struct workers *self, struct worker *worker);
+
 /* One more that it is given; or was given, and did not get. */
 void workers_spend(struct workers *self, struct worker *worker);
 void workers_unspend(struct workers *self, struct worker *worker);

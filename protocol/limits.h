@@ -77,6 +77,7 @@
 
 /* The client library. */
 #define CALLS_MAX ASKS_MAX                /* calls of one handle without an end */
+#define CALLS_BYTES_MAX 67108864u         /* what is kept of them, to be sent again */
 #define CALLS_WAITING_BYTES_MAX 16777216u /* of those that wait for a connection or for credit */
 
 /* Everybody's loop. */

@@ -239,6 +239,16 @@ static bool may_send(const struct session *self, bool counts)
     return self->state == SESSION_UP && (!counts || self->sent != self->granted);
 }
 
+bool session_has_credit(const struct session *self)
+{
+    return may_send(self, true) && asks_first_waiting(self->asks) == NULL;
+}
+
+bool session_is_suspect(const struct session *self, int64_t now_at)
+{
+    return self->state == SESSION_UP && now_at - self->heard_at >= self->dead_us / 2;
+}
+
 static void send_what_waits(struct session *self, int64_t now_at)
 {
     struct ask_entry *entry;
@@ -334,7 +344,10 @@ static void take_pair(struct session *self, const struct pair *pair, int64_t now
         on_partial(self, pair);
         break;
     case COMMAND_CREDIT:
-        take_credit(self, pair->header.credit);
+        if (self->worker && self->state == SESSION_UP && self->owner.on_pair != NULL)
+            self->owner.on_pair(self->owner.self, pair);
+        else if (!self->worker)
+            take_credit(self, pair->header.credit);
         break;
     case COMMAND_HEARTBEAT:
         break;
@@ -488,6 +501,12 @@ bool session_cancel(struct session *self, uint64_t tag)
     return true;
 }
 
+bool session_take_back(struct session *self, uint64_t tag)
+{
+    const struct ask_entry *entry = asks_find_tag(self->asks, tag);
+    return entry != NULL && !entry->sent && session_cancel(self, tag);
+}
+
 enum status session_reply(struct session *self, uint32_t connection, const struct header *header,
                           struct bytes body, bool grants)
 {
@@ -501,6 +520,25 @@ enum status session_reply(struct session *self, uint32_t connection, const struc
     ours.credit = self->grants;
     session_put(self, &ours, body);
     return STATUS_OK;
+}
+
+void session_grant(struct session *self, int32_t change)
+{
+    if (self->state != SESSION_UP)
+        return;
+    self->grants += (uint32_t)change;
+    session_put(self, &(struct header){.command = COMMAND_CREDIT, .credit = self->grants},
+                (struct bytes){0});
+}
+
+uint32_t session_grants(const struct session *self)
+{
+    return self->grants;
+}
+
+void session_regrant(struct session *self, uint32_t count)
+{
+    self->grants += count;
 }
 
 void session_say(struct session *self, uint32_t connection, const struct header *header,

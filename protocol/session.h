@@ -56,7 +56,8 @@ struct session_owner {
     /* A piece before the end of a question that has the flag STREAM. */
     void (*on_partial)(void *self, uint64_t tag, const struct header *header, struct bytes body);
 
-    /* Every other pair: REQUEST, CANCEL, DRAIN, QUERY, EVENT, GOAWAY, ERROR ... */
+    /* Every other pair: REQUEST, CANCEL, DRAIN, QUERY, EVENT, GOAWAY, ERROR ...; a worker's CREDIT
+     */
     void (*on_pair)(void *self, const struct pair *pair);
 
     /* Write the body of READY behind the others, or of HEARTBEAT; left empty it is nil. */
@@ -84,6 +85,10 @@ enum session_state session_state(const struct session *self);
 uint64_t session_generation(const struct session *self); /* of who was greeted last; 0: nobody */
 uint32_t session_connection(const struct session *self); /* counts greetings: names a connection */
 size_t session_asks(const struct session *self);         /* questions without an answer */
+bool session_has_credit(const struct session *self);     /* a REQUEST would leave at once */
+
+/* It is up, and has not been heard for half of the time after which it counts as gone. */
+bool session_is_suspect(const struct session *self, int64_t now_at);
 
 /* Ask.
  *
@@ -99,6 +104,9 @@ MUST_USE enum status session_ask(struct session *self, const struct header *head
 /* A question is not wanted any more: no answer will come. false: there is none of this tag. */
 bool session_cancel(struct session *self, uint64_t tag);
 
+/* The same of one that has not left; false: it has, or there is none. */
+bool session_take_back(struct session *self, uint64_t tag);
+
 /* Answer a REQUEST or QUERY of this connection; one of an earlier connection is dropped. Grants one
  * more REQUEST unless it answers a QUERY (grants false).
  *
@@ -107,6 +115,16 @@ bool session_cancel(struct session *self, uint64_t tag);
  * returns     OK; TOO_LARGE: the body must be shorter; nothing was sent */
 MUST_USE enum status session_reply(struct session *self, uint32_t connection,
                                    const struct header *header, struct bytes body, bool grants);
+
+/* Grant the other side so many more REQUESTs, or (below 0) ask so many back: it answers with
+ * CREDIT, which on_pair gets. Not greeted: nothing happens. */
+void session_grant(struct session *self, int32_t change);
+
+/* What is granted now, as CREDIT says it. */
+uint32_t session_grants(const struct session *self);
+
+/* So many of those that were asked back had been used: they count as granted. */
+void session_regrant(struct session *self, uint32_t count);
 
 /* Say a pair that is no question and no reply: STARTED, TOUCH, DRAIN, DISCONNECT, READY again ...
  */

@@ -59,13 +59,15 @@ static enum exit_code report(const struct invocation *invocation, struct fact **
     return code;
 }
 
-enum exit_code connect_open(const struct invocation *invocation, struct fact **ret)
+static enum exit_code open_handle(const struct invocation *invocation, bool plain,
+                                  struct fact **ret)
 {
     const char *endpoint = invocation->options[CLI_ENDPOINT].text;
     int64_t timeout_ms = invocation->options[CLI_TIMEOUT].number;
     struct fact_options options = {.endpoints = endpoint,
                                    .tenant = invocation->options[CLI_TENANT].text,
-                                   .user = invocation->options[CLI_USER].text};
+                                   .user = invocation->options[CLI_USER].text,
+                                   .plain = plain};
     struct diagnosis diagnosis;
     struct fact *handle = fact_open(&options);
     if (handle == NULL && errno == EINVAL) {
@@ -90,6 +92,16 @@ enum exit_code connect_open(const struct invocation *invocation, struct fact **r
     if (code == CODE_OK)
         *ret = handle;
     return code;
+}
+
+enum exit_code connect_open(const struct invocation *invocation, struct fact **ret)
+{
+    return open_handle(invocation, false, ret);
+}
+
+enum exit_code connect_one(const struct invocation *invocation, struct fact **ret)
+{
+    return open_handle(invocation, true, ret);
 }
 
 enum exit_code connect_ask(const struct invocation *invocation, struct fact *handle,

@@ -11,6 +11,9 @@
  * returns  OK; UNREACHABLE, REFUSED, USAGE: no endpoint; all diagnosed on stderr */
 enum exit_code connect_open(const struct invocation *invocation, struct fact **ret);
 
+/* The same, to ask one broker about itself, and the same one again. */
+enum exit_code connect_one(const struct invocation *invocation, struct fact **ret);
+
 /* The exit code that goes with how a call ended.
  *
  * code  of the failure body; absent: none */

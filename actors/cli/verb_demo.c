@@ -15,6 +15,7 @@
 
 #include "actors/cli/children.h"
 #include "actors/cli/demo_data.h"
+#include "actors/cli/demo_database.h"
 #include "actors/cli/demo_plan.h"
 #include "actors/cli/document.h"
 #include "actors/cli/free_ports.h"
@@ -182,7 +183,8 @@ static void open_handle(struct demo *self)
 {
     const char *endpoint = self->surroundings.brokers[self->asked].frontend;
     fact_destroy(&self->handle);
-    self->handle = fact_open(&(struct fact_options){.endpoints = endpoint, .instance = "demo"});
+    self->handle = fact_open(
+        &(struct fact_options){.endpoints = endpoint, .instance = "demo", .given_only = true});
     if (self->handle != NULL)
         return;
     fprintf(self->invocation->err, "fact: cannot connect to %s: %s\n", endpoint, strerror(errno));
@@ -389,25 +391,6 @@ static bool make_directory(const char *path, FILE *err)
     return false;
 }
 
-/* A database of the user's own is looked at, so that a wrong name is told here. */
-static enum exit_code check_database(const char *path, FILE *err)
-{
-    static const char magic[16] = "SQLite format 3";
-    char head[sizeof magic];
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        fprintf(err, "fact: --db %s: %s\n", path, strerror(errno));
-        return CODE_INVALID;
-    }
-    size_t size = fread(head, 1, sizeof head, file);
-    bool readable = !ferror(file);
-    fclose(file);
-    if (readable && (size == 0 || (size == sizeof head && memcmp(head, magic, size) == 0)))
-        return CODE_OK;
-    fprintf(err, "fact: --db %s: %s\n", path, readable ? "no SQLite database" : strerror(errno));
-    return CODE_INVALID;
-}
-
 static enum exit_code prepare_database(struct demo *self)
 {
     FILE *err = self->invocation->err;
@@ -425,7 +408,7 @@ static enum exit_code prepare_database(struct demo *self)
             return status == STATUS_BAD_REQUEST ? CODE_INVALID : CODE_FAILED;
         }
     }
-    enum exit_code code = check_database(path, err);
+    enum exit_code code = demo_database_check(path, err);
     if (code == CODE_OK && realpath(path, self->database) == NULL) {
         fprintf(err, "fact: %s: %s\n", path, strerror(errno));
         code = CODE_INVALID;

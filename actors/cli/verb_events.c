@@ -106,7 +106,7 @@ enum exit_code verb_events(const struct invocation *invocation)
     bool follows = invocation->options[CLI_FOLLOW].given;
     struct fact *handle;
     struct watch watch;
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     watch_open(&watch);

@@ -13,6 +13,7 @@
 
 #define PROBLEMS_MAX 64u
 #define PROBLEM_BYTES 160u
+#define OTHER_MS_MAX 1000 /* for a broker beside the one that was asked */
 
 /* Print a document whole; false: tables are wanted. */
 static bool print_json(const struct invocation *invocation, const struct document *document)
@@ -55,7 +56,7 @@ enum exit_code verb_ping(const struct invocation *invocation)
                                             {"ROUND TRIP", "round_trip_us", CELL_US}};
     struct fact *handle;
     struct document document;
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     document_init(&document);
@@ -234,10 +235,10 @@ static void put_workers(struct writer *writer, struct bytes list, struct problem
 static void put_broker(struct writer *writer, const struct msg_statistics *row,
                        const char *endpoint)
 {
-    writer_cstr(writer, "broker");
-    writer_map(writer, 15);
+    writer_map(writer, 16);
     put_text(writer, "instance", row->instance);
     put_text(writer, "endpoint", bytes_of(endpoint));
+    put_text(writer, "state", bytes_of("up"));
     put_text(writer, "version", row->version);
     put_u64(writer, "generation", row->generation);
     put_u64(writer, "uptime_us", row->uptime_us);
@@ -253,13 +254,61 @@ static void put_broker(struct writer *writer, const struct msg_statistics *row,
     put_u64(writer, "rss_bytes", row->rss);
 }
 
+/* What another broker says of itself, or that it says nothing. */
+static void put_other(const struct invocation *invocation, const struct fact_broker *broker,
+                      struct writer *writer, struct problems *problems)
+{
+    int64_t patience_ms = invocation->options[CLI_TIMEOUT].number;
+    struct fact_options options = {
+        .endpoints = broker->endpoint, .plain = true, .given_only = true};
+    struct fact *handle = fact_open(&options);
+    struct fact_reply reply = {.status = STATUS_NO_WORKER};
+    struct msg_statistics row;
+    if (patience_ms > OTHER_MS_MAX)
+        patience_ms = OTHER_MS_MAX;
+    if (handle != NULL && fact_wait_up(handle, patience_ms) == STATUS_OK)
+        (void)!fact_query(handle, "statistics", (struct bytes){0}, (uint32_t)patience_ms, &reply);
+    if (reply.status == STATUS_OK &&
+        message_decode(MSG_STATISTICS, reply.body, &row) == STATUS_OK) {
+        put_broker(writer, &row, broker->endpoint);
+    } else {
+        writer_map(writer, 3);
+        put_text(writer, "instance", bytes_of(broker->instance));
+        put_text(writer, "endpoint", bytes_of(broker->endpoint));
+        put_text(writer, "state", bytes_of("unreachable"));
+        problems_add(problems, "the broker at %s does not answer", broker->endpoint, 0);
+    }
+    fact_destroy(&handle);
+}
+
+/* All that are known; roles and workers are told as the one that was asked sees them. */
+static void put_brokers(const struct invocation *invocation, const struct fact *handle,
+                        struct writer *writer, const struct msg_statistics *row,
+                        struct problems *problems)
+{
+    const char *asked = fact_peer(handle).endpoint;
+    struct fact_broker broker;
+    unsigned count = 0;
+    while (fact_broker(handle, count, &broker))
+        count++;
+    writer_cstr(writer, "broker");
+    put_broker(writer, row, asked);
+    writer_cstr(writer, "brokers");
+    writer_array(writer, count);
+    for (unsigned i = 0; fact_broker(handle, i, &broker); i++)
+        if (strcmp(broker.endpoint, asked) == 0)
+            put_broker(writer, row, asked);
+        else
+            put_other(invocation, &broker, writer, problems);
+}
+
 static void status_document(const struct invocation *invocation, struct fact *handle,
                             struct writer *writer, const struct msg_statistics *row,
                             struct problems *problems)
 {
     uint32_t timeout_ms = (uint32_t)invocation->options[CLI_TIMEOUT].number;
-    writer_map(writer, 6);
-    put_broker(writer, row, fact_peer(handle).endpoint);
+    writer_map(writer, 7);
+    put_brokers(invocation, handle, writer, row, problems);
     put_roles(writer, row->roles, problems);
     put_workers(writer, row->workers, problems);
     writer_cstr(writer, "targets");
@@ -289,23 +338,18 @@ static void status_print(struct bytes document, FILE *out)
         {"SERVICE", "service_us", CELL_US},     {"SEEN", "seen_ms", CELL_MS},
         {"MEMORY", "rss_bytes", CELL_BYTES}};
     static const struct column brokers[] = {
-        {"BROKER", "instance", CELL_PLAIN},   {"ENDPOINT", "endpoint", CELL_PLAIN},
-        {"VERSION", "version", CELL_PLAIN},   {"UP FOR", "uptime_us", CELL_US},
-        {"SESSIONS", "sessions", CELL_PLAIN}, {"SLOTS", "slots", CELL_PLAIN},
-        {"OF", "slots_max", CELL_PLAIN},      {"MALFORMED", "malformed", CELL_PLAIN},
-        {"MEMORY", "rss_bytes", CELL_BYTES}};
+        {"BROKER", "instance", CELL_PLAIN},     {"ENDPOINT", "endpoint", CELL_PLAIN},
+        {"STATE", "state", CELL_PLAIN},         {"VERSION", "version", CELL_PLAIN},
+        {"UP FOR", "uptime_us", CELL_US},       {"SESSIONS", "sessions", CELL_PLAIN},
+        {"SLOTS", "slots", CELL_PLAIN},         {"OF", "slots_max", CELL_PLAIN},
+        {"MALFORMED", "malformed", CELL_PLAIN}, {"MEMORY", "rss_bytes", CELL_BYTES}};
     static const struct column targets[] = {
         {"REMOTE", "name", CELL_PLAIN},   {"KIND", "kind", CELL_PLAIN},
         {"BREAKER", "state", CELL_PLAIN}, {"TOOLS", "tools", CELL_PLAIN},
         {"CALLS", "calls", CELL_PLAIN},   {"SENT", "sent", CELL_PLAIN},
         {"FAILED", "failed", CELL_PLAIN}, {"TAKES", "typical_us", CELL_US},
         {"OF", "instance", CELL_PLAIN},   {"TROUBLE", "trouble", CELL_PLAIN}};
-    char one[4096];
-    struct writer writer; /* a table of one row */
-    writer_init(&writer, one, sizeof one);
-    writer_array(&writer, 1);
-    writer_raw(&writer, value_find(document, "broker"));
-    table_print(writer_bytes(&writer), brokers, sizeof brokers / sizeof brokers[0], out);
+    table_print(value_find(document, "brokers"), brokers, sizeof brokers / sizeof brokers[0], out);
     fputc('\n', out);
     table_print(value_find(document, "roles"), roles, sizeof roles / sizeof roles[0], out);
     fputc('\n', out);
@@ -364,7 +408,7 @@ static void watch_status(const struct invocation *invocation, struct fact *handl
 enum exit_code verb_status(const struct invocation *invocation)
 {
     struct fact *handle;
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     if (invocation->options[CLI_WATCH].given)

@@ -267,7 +267,7 @@ enum exit_code verb_top(const struct invocation *invocation)
     struct fact *handle;
     struct look before;
     struct watch watch;
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     code = look(invocation, handle, &before);

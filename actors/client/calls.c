@@ -16,6 +16,8 @@ void calls_init(struct calls *self, uint32_t max)
 
 void calls_fini(struct calls *self)
 {
+    for (uint32_t i = 0; i < self->max; i++)
+        free(self->slots[i].bytes);
     free(self->slots);
     *self = (struct calls){0};
 }
@@ -75,26 +77,70 @@ struct call *calls_find(struct calls *self, uint64_t number)
     return call->used && call->generation == (uint32_t)number ? call : NULL;
 }
 
+/* Copy a text behind the others; what is absent stays absent. */
+static struct bytes keep(struct bytes from, char **at)
+{
+    struct bytes kept = {from.data != NULL ? *at : NULL, from.size};
+    if (from.data != NULL && from.size > 0)
+        memcpy(*at, from.data, from.size);
+    *at += from.size;
+    return kept;
+}
+
+bool calls_keep(struct calls *self, struct call *call, const struct header *header,
+                struct bytes body)
+{
+    size_t size = header->method.size + header->tenant.size + header->idempotency_key.size +
+                  header->trace.size + header->extension.size + body.size;
+    assert(call->bytes == NULL);
+    if (size > CALLS_BYTES_MAX - self->bytes)
+        return false;
+    call->bytes = malloc(size + 1);
+    assert(call->bytes != NULL);
+    char *at = call->bytes;
+    call->header = *header;
+    call->header.method = keep(header->method, &at);
+    call->header.tenant = keep(header->tenant, &at);
+    call->header.idempotency_key = keep(header->idempotency_key, &at);
+    call->header.trace = keep(header->trace, &at);
+    call->header.extension = keep(header->extension, &at);
+    call->body = keep(body, &at);
+    assert(at == call->bytes + size);
+    call->size = size;
+    self->bytes += size;
+    return true;
+}
+
+uint64_t calls_number(const struct calls *self, const struct call *call)
+{
+    return (uint64_t)(call - self->slots + 1) << 32 | call->generation;
+}
+
 uint64_t calls_take(struct calls *self, fact_done *done, void *context, int64_t now_at)
 {
     assert(self->first_free < self->max);
     uint32_t slot = self->first_free;
     struct call *call = &self->slots[slot];
     self->first_free = call->next_free;
-    call->generation++;
-    call->used = true;
-    call->done = done;
-    call->context = context;
-    call->submitted_at = now_at;
+    *call = (struct call){.generation = call->generation + 1,
+                          .used = true,
+                          .done = done,
+                          .context = context,
+                          .submitted_at = now_at};
     self->count++;
     if (self->count > self->peak)
         self->peak = self->count;
-    return (uint64_t)(slot + 1) << 32 | call->generation;
+    return calls_number(self, call);
 }
 
 void calls_free(struct calls *self, struct call *call)
 {
     assert(call->used);
+    assert(call->size <= self->bytes);
+    self->bytes -= call->size;
+    free(call->bytes);
+    call->bytes = NULL;
+    call->size = 0;
     call->used = false;
     call->next_free = self->first_free;
     self->first_free = (uint32_t)(call - self->slots);

@@ -8,9 +8,13 @@
  * again and again; a call made meanwhile waits for that within its deadline. Bodies are
  * MessagePack: see protocol/message.h.
  *
+ * Of several brokers, given or named by one of them, a handle holds two; a call goes to the one
+ * that admits more and lets wait less. If one is lost or silent, what it had and may be done twice
+ * goes to the other at once; what was refused and is worth it is tried again, three attempts in
+ * all, within the deadline and a budget: docs/decisions/0121.
+ *
  * A handle belongs to one thread. Work is done in fact_process(), fact_poll(), fact_call() and
- * fact_wait_up(), and nowhere else; ends are told from there. Of several endpoints one is used at
- * a time; if it is lost or silent, the next. Nothing is sent twice.
+ * fact_wait_up(), and nowhere else; ends are told from there.
  *
  * Link with -lfact; a complete program: docs/examples/ask.c */
 #ifndef ACTORS_CLIENT_FACT_H
@@ -28,6 +32,8 @@ struct fact_options {
     const char *tenant;    /* of all calls; NULL: none */
     const char *user;      /* of all calls: whom a trusted service acts for; NULL: none */
     uint32_t calls_max;    /* calls without an end, 1 to CALLS_MAX; 0: CALLS_MAX */
+    bool plain;            /* one broker at a time; nothing is tried again or held back */
+    bool given_only;       /* brokers that others name are not used */
 };
 
 /* Make a handle. Connecting begins now and goes on in the background: nobody need be there.
@@ -42,23 +48,41 @@ void fact_destroy(struct fact **self_p);
 
 enum fact_state {
     FACT_CONNECTING,
-    FACT_UP,     /* greeted */
-    FACT_REFUSED /* the broker will not have us; see fact_peer(). It stays so */
+    FACT_UP,     /* greeted, by one broker at least */
+    FACT_REFUSED /* no broker will have us; see fact_peer(). It stays so */
 };
 enum fact_state fact_state(const struct fact *self);
 
 /* Who is at the other end. Texts are valid until the next work of the handle. */
 struct fact_peer {
-    const char *endpoint; /* in use now */
+    const char *endpoint; /* where the next call goes */
     const char *instance; /* of the broker greeted last; empty: none yet */
     uint64_t generation;  /* of its process: another one is a restart */
-    uint32_t connections; /* greetings so far */
+    uint32_t connections; /* greetings so far, by all brokers */
     enum status refused;  /* FACT_REFUSED: VERSION, UNAUTHENTICATED ...; else OK */
     const char *reason;   /* for people: why refused or lost, or its last complaint; may be empty */
     uint32_t calls;       /* without an end */
     uint32_t calls_peak;  /* the most of them so far */
+    uint64_t retried;     /* attempts after a refusal */
+    uint64_t resent;      /* attempts after the loss of a broker */
+    uint64_t
+        held_back; /* calls that were not begun: most of their kind were refused for overload */
 };
 struct fact_peer fact_peer(const struct fact *self);
+
+/* One broker that is known. Texts as above. */
+struct fact_broker {
+    const char *endpoint, *instance; /* instance: empty: not greeted yet */
+    bool held;                       /* there is, or is to be, a connection */
+    bool up;                         /* it has greeted us, and is there */
+    bool refused;                    /* it will not have us */
+};
+
+/* All brokers that are known: those given, then those that were named.
+ *
+ * index    from 0
+ * returns  false: there are not so many */
+bool fact_broker(const struct fact *self, unsigned index, struct fact_broker *ret);
 
 /* A part of the answer that comes before it, of a call with FLAG_STREAM. As fact_done otherwise.
  *
@@ -76,6 +100,7 @@ struct fact_request {
     uint16_t flags;           /* of enum flag: IDEMPOTENT, NO_CACHE ... */
     uint32_t timeout_ms;      /* its deadline, from now; at least 1 */
     uint8_t attempt;          /* how often you have tried it before; 0: never */
+    bool once;                /* it is not tried again */
     bool has_key;             /* key: hash for affinity */
     uint64_t key;
     struct bytes tenant, user;    /* absent: the handle's */
@@ -99,6 +124,7 @@ struct fact_reply {
     uint32_t queue_us;       /* waiting in the broker */
     uint32_t service_us;     /* with the worker */
     int64_t total_us;        /* from fact_submit() to the end */
+    unsigned attempts;       /* how often it was sent, or would have been */
     bool local;              /* no reply came: the status was made here */
     struct bytes instance;   /* who answered; absent: not said */
     struct bytes body;       /* OK: the answer; above CANCELLED: message failure; else absent */
@@ -114,9 +140,11 @@ typedef void fact_done(void *context, const struct fact_reply *reply);
  * request   borrowed for the call
  * done      called at its end, with context; NULL: fact_next() brings it
  * ret_call  its number, not 0, unique for the handle; written only on OK; may be NULL
- * returns   OK: it will end; and if it will not: BUSY_FULL, calls_max are without an end;
- *           TOO_LARGE: the body, or a name; BAD_REQUEST: no method, or a key or trace of the wrong
- *           size; DEADLINE_QUEUED: timeout_ms is 0; else, in FACT_REFUSED, why */
+ * returns   OK: it will end; and if it will not: BUSY_FULL, calls_max are without an end, or
+ *           CALLS_BYTES_MAX are kept; BUSY_SHED: most of what was asked of this role lately was
+ *           refused for overload, so this is not even sent; TOO_LARGE: the body, or a name;
+ * BAD_REQUEST: no method, or a key or trace of the wrong size; DEADLINE_QUEUED: timeout_ms is 0;
+ * else, in FACT_REFUSED, why */
 MUST_USE enum status fact_submit(struct fact *self, const struct fact_request *request,
                                  fact_done *done, void *context, uint64_t *ret_call);
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,13 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define MONITOR_NAME_BYTES 40
+#define MONITOR_NAME_BYTES 64
 #define RECONNECT_MS_MIN 100 /* and up to 200 more, so that not all come back at once */
 
 struct transport {
     void *context, *socket, *monitor; /* socket, monitor: NULL until connected */
-    unsigned monitors;                /* so that each has a name of its own */
+    uint64_t number;                  /* random; with this ... */
+    unsigned monitors;                /* ... and this each has a name of its own */
     int epoll, timer;
     int reconnect_ms;
     int64_t armed_at; /* what the timer is set to; INT64_MAX: not */
@@ -55,19 +57,19 @@ static bool watch(struct transport *self, int descriptor)
     return epoll_ctl(self->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-struct transport *transport_new(void)
+struct transport *transport_new(void *zmq)
 {
-    uint32_t number = 0;
     struct transport *self = calloc(1, sizeof *self);
     if (self == NULL)
         return NULL;
-    (void)!getrandom(&number, sizeof number, 0); /* only to spread; 0 will do */
-    self->reconnect_ms = RECONNECT_MS_MIN + (int)(number % 200);
+    while (getrandom(&self->number, sizeof self->number, 0) != sizeof self->number)
+        ;
+    self->reconnect_ms = RECONNECT_MS_MIN + (int)(self->number % 200);
     self->armed_at = INT64_MAX;
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    self->context = zmq_ctx_new();
-    if (self->context == NULL || self->epoll < 0 || self->timer < 0 || !watch(self, self->timer))
+    self->context = zmq;
+    if (self->epoll < 0 || self->timer < 0 || !watch(self, self->timer))
         transport_destroy(&self);
     return self;
 }
@@ -113,8 +115,6 @@ void transport_destroy(struct transport **self_p)
         return;
     int error = errno; /* transport_new() reports it */
     disconnect(self);
-    if (self->context != NULL)
-        zmq_ctx_term(self->context);
     if (self->timer >= 0)
         close(self->timer);
     if (self->epoll >= 0)
@@ -127,7 +127,7 @@ void transport_destroy(struct transport **self_p)
 static void *open_monitor(struct transport *self)
 {
     char name[MONITOR_NAME_BYTES];
-    snprintf(name, sizeof name, "inproc://monitor-%u", self->monitors++);
+    snprintf(name, sizeof name, "inproc://monitor-%" PRIx64 "-%u", self->number, self->monitors++);
     if (zmq_socket_monitor(self->socket, name, ZMQ_EVENT_DISCONNECTED) != 0)
         return NULL;
     void *monitor = zmq_socket(self->context, ZMQ_PAIR);
@@ -232,20 +232,25 @@ void transport_arm(struct transport *self, int64_t due_at, bool writing)
         due_at = 1;               /* long ago */
     if (due_at == self->armed_at) /* once expired it is readable until it is set again */
         return;
+    transport_set_timer(self->timer, due_at);
+    self->armed_at = due_at;
+}
+
+void transport_set_timer(int descriptor, int64_t due_at)
+{
     struct itimerspec time = {{0, 0}, {0, 0}};
     if (due_at != INT64_MAX) {
         due_at = due_at < 1 ? 1 : due_at; /* 0 would disarm it */
         time.it_value.tv_sec = due_at / US_PER_S;
         time.it_value.tv_nsec = due_at % US_PER_S * 1000;
     }
-    int rc = timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &time, NULL);
+    int rc = timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &time, NULL);
     assert(rc == 0);
-    self->armed_at = due_at;
 }
 
-bool transport_wait(const struct transport *self, int64_t until_at)
+bool transport_wait(int descriptor, int64_t until_at)
 {
-    struct pollfd item = {.fd = self->epoll, .events = POLLIN};
+    struct pollfd item = {.fd = descriptor, .events = POLLIN};
     int64_t left_us = until_at == INT64_MAX ? INT64_MAX : until_at - transport_now_at();
     struct timespec time = {.tv_sec = 0};
     if (left_us > 0 && left_us != INT64_MAX)

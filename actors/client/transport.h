@@ -11,8 +11,10 @@
 
 struct transport;
 
-/* NULL with errno: no descriptor, no memory. Nothing is connected yet. */
-struct transport *transport_new(void);
+/* NULL with errno: no descriptor, no memory. Nothing is connected yet.
+ *
+ * zmq  context; borrowed, and must outlive it */
+struct transport *transport_new(void *zmq);
 void transport_destroy(struct transport **self_p);
 
 /* Connect to this endpoint, and to no other any more.
@@ -41,7 +43,10 @@ void transport_arm(struct transport *self, int64_t due_at, bool writing);
 /* Monotonic microseconds. */
 int64_t transport_now_at(void);
 
-/* Sleep until the descriptor is readable; false: the time has come first. */
-bool transport_wait(const struct transport *self, int64_t until_at);
+/* Sleep until a descriptor is readable; false: the time has come first. */
+bool transport_wait(int descriptor, int64_t until_at);
+
+/* Be readable at this time; INT64_MAX: never. descriptor: of timerfd_create(). */
+void transport_set_timer(int descriptor, int64_t due_at);
 
 #endif

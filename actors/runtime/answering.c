@@ -71,7 +71,7 @@ static enum status send_reply(struct process *self, const struct held_request *r
     if ((uint32_t)request->link == LINK_DOORWAY)
         return server_reply(self->server, request->peer, header, body, true);
     return session_reply(uplinks_back(self, request->link), (uint32_t)(request->link >> 32), header,
-                         body, true);
+                         body, lending_reply(self, request->link));
 }
 
 static enum executed executed_of(const struct answer *answer)

@@ -6,6 +6,7 @@
  *   uplinks.c     the brokers: backend and frontend of each; invalidations
  *   touches.c     words to them on what is held for long
  *   news.c        the brokers' events
+ *   lending.c     what each broker may have here at once
  *   peerlinks.c   the cache partitions: the view, and a link to each
  *   doorway.c     those who are let in: a ROUTER, with struct server behind it
  *
@@ -23,6 +24,7 @@
 #include "actors/runtime/reply_counts.h"
 #include "actors/runtime/server.h"
 #include "actors/runtime/settings.h"
+#include "actors/runtime/shares.h"
 #include "actors/runtime/socket.h"
 
 /* Of a request: where it came from. The connection stands in the high 32 bits. */
@@ -50,6 +52,10 @@ struct uplink {
     int64_t tell_again_at;
     int64_t touch_us; /* how often what is held is touched; 0: there is no lease */
     int64_t touch_at;
+    struct share share;  /* of the requests that this process holds at once */
+    uint32_t withholds;  /* so many of the next replies grant nothing */
+    uint32_t asked_to;   /* what the CREDIT said that asked back, and is not answered yet */
+    uint32_t connection; /* that the share is of */
 };
 
 /* One cache partition. */
@@ -86,6 +92,9 @@ struct process {
 
     struct uplink uplinks[BROKERS_MAX];
     unsigned uplink_count;
+    bool lends;       /* spare is known */
+    int64_t spare;    /* requests that no broker may have here; see shares.h */
+    int64_t split_at; /* when they are split again */
     int64_t event_at; /* the last event of any broker */
     int64_t deaf_at;  /* when on_gap() is called again */
 
@@ -161,6 +170,7 @@ void uplinks_close(struct process *self, int linger_ms);
 /* The session that asks on behalf of a request that came over this link; NULL: no broker known. */
 struct session *uplinks_asker(struct process *self, uint64_t link);
 struct session *uplinks_back(struct process *self, uint64_t link);
+struct uplink *uplinks_find(struct process *self, uint64_t link);
 void uplinks_invalidate(struct process *self, const uint64_t *tags, size_t count);
 bool uplinks_cancel(struct process *self, uint64_t tag);
 
@@ -172,6 +182,19 @@ uint64_t uplink_link(const struct uplink *uplink);
 void touches_begin(struct uplink *uplink, uint64_t lease_ms);
 void touches_tick(struct process *self);
 int64_t touches_due_at(const struct process *self);
+
+/* lending.c */
+
+/* What READY says: of a connection that is new, what it begins with. */
+uint32_t lending_begin(struct uplink *uplink, uint32_t concurrency);
+void lending_end(struct uplink *uplink);  /* the connection is gone */
+void lending_take(struct uplink *uplink); /* a REQUEST has come */
+void lending_on_credit(struct uplink *uplink, uint32_t credit);
+
+/* A REQUEST of this link is answered; returns whether that grants another one. */
+bool lending_reply(struct process *self, uint64_t link);
+void lending_tick(struct process *self);
+int64_t lending_due_at(const struct process *self);
 
 /* news.c: the events of each broker */
 void news_connect(struct uplink *uplink, struct bytes endpoint, uint64_t generation);

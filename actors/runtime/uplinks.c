@@ -49,8 +49,11 @@ static void on_back_pair(void *context, const struct pair *pair)
 {
     struct uplink *self = context;
     enum command command = pair->header.command;
-    if (command == COMMAND_REQUEST)
+    if (command == COMMAND_REQUEST) {
+        lending_take(self);
         answering_take_request(self->process, uplink_link(self), 0, pair);
+    } else if (command == COMMAND_CREDIT)
+        lending_on_credit(self, pair->header.credit);
     else if (command == COMMAND_CANCEL)
         answering_take_cancel(self->process, uplink_link(self), 0, pair->header.id);
     else if (command == COMMAND_QUERY)
@@ -79,7 +82,7 @@ static uint32_t write_ready(void *context, struct writer *writer)
     };
     assert(concurrency > 0);
     assert(ready.methods.data != NULL);
-    ready.concurrency = (concurrency + process->uplink_count - 1) / process->uplink_count;
+    ready.concurrency = lending_begin(self, concurrency);
     if (option_find(spec->name, "weight") != OPTION_COUNT)
         ready.weight = settings_u64(process->settings, spec->name, "weight");
     if (process->server != NULL) {
@@ -226,6 +229,7 @@ static void on_back_down(void *context, const char *reason)
               log_text("reason", reason));
     self->telling = false;
     answering_drop_link(self->process, uplink_link(self), 0);
+    lending_end(self);
 }
 
 static void on_back_refused(void *context, enum status status, struct bytes reason)
@@ -234,6 +238,7 @@ static void on_back_refused(void *context, enum status status, struct bytes reas
     on_refused(self, status, reason);
     self->telling = false;
     answering_drop_link(self->process, uplink_link(self), 0);
+    lending_end(self);
 }
 
 static void copy_endpoint(struct bytes from, char *to)
@@ -386,6 +391,7 @@ void uplinks_tick(struct process *self)
         reopen_refused(uplink);
         tell_next(uplink);
     }
+    lending_tick(self);
 }
 
 void uplinks_flush(struct process *self)
@@ -404,7 +410,7 @@ static int64_t earlier(int64_t left, int64_t right)
 
 int64_t uplinks_due_at(const struct process *self)
 {
-    int64_t due_at = INT64_MAX;
+    int64_t due_at = lending_due_at(self);
     for (unsigned i = 0; i < self->uplink_count; i++) {
         const struct uplink *uplink = &self->uplinks[i];
         due_at = earlier(due_at, session_due_at(link_session(uplink->back)));
@@ -474,12 +480,17 @@ struct session *uplinks_asker(struct process *self, uint64_t link)
     return NULL;
 }
 
-struct session *uplinks_back(struct process *self, uint64_t link)
+struct uplink *uplinks_find(struct process *self, uint64_t link)
 {
     uint32_t place = (uint32_t)link;
     assert(place >= LINK_UPLINK_FIRST);
     assert(place - LINK_UPLINK_FIRST < self->uplink_count);
-    return link_session(self->uplinks[place - LINK_UPLINK_FIRST].back);
+    return &self->uplinks[place - LINK_UPLINK_FIRST];
+}
+
+struct session *uplinks_back(struct process *self, uint64_t link)
+{
+    return link_session(uplinks_find(self, link)->back);
 }
 
 bool uplinks_cancel(struct process *self, uint64_t tag)

@@ -71,7 +71,7 @@ static void find_processes(struct bench *self)
 
 static enum bench_end connect_all(struct bench *self)
 {
-    struct fact_options options = {.endpoints = self->options.endpoint};
+    struct fact_options options = {.endpoints = self->options.endpoint, .plain = true};
     for (unsigned i = 0; i < self->options.connections; i++) {
         struct fact *handle = fact_open(&options);
         if (handle == NULL) {

@@ -1,7 +1,5 @@
 /* adapter_c - libfact behind the lines of JSON that stand at the top of tests/system/52_behaviours.
- *
- * libfact sends nothing twice (docs/decisions/0041): trying again is its caller's, and this is such
- * a caller, who goes by the reply and the table of statuses alone. */
+ */
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -10,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "actors/client/fact.h"
@@ -18,30 +15,20 @@
 #include "protocol/value.h"
 
 #define BASE64 sodium_base64_VARIANT_ORIGINAL
-#define ATTEMPTS_MAX_HERE 3u
 #define READ_BYTES 65536u
 
-/* A call of the line protocol, through all its attempts. */
+/* A call of the line protocol. */
 struct ask {
     struct ask *next;
     uint64_t id, call;
     struct fact_request request;
     json_t *line; /* its texts are the request's */
     char *body;
-    int64_t deadline_at, again_at; /* again_at: of the next attempt; 0: one is under way */
 };
 
 static struct fact *fact;
 static struct ask *asks;
-static bool retries = true;
 static bool closing;
-
-static int64_t now_at(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
-}
 
 static void say(json_t *line)
 {
@@ -123,7 +110,7 @@ static void tell(const struct ask *ask, const struct fact_reply *reply)
         json_pack("{s:I, s:s, s:s, s:b, s:I, s:b, s:i}", "id", (json_int_t)ask->id, "status",
                   statuses[reply->status].name, "executed", words[reply->executed], "local",
                   reply->local, "retry_after_ms", (json_int_t)reply->retry_after_ms, "may_retry",
-                  may_retry(ask, reply), "attempts", ask->request.attempt + 1);
+                  may_retry(ask, reply), "attempts", (int)reply->attempts);
     put_body(line, reply);
     say(line);
 }
@@ -137,37 +124,20 @@ static void on_partial(void *context, uint64_t call, uint32_t number, struct byt
     say(line);
 }
 
-/* When to try again; 0: not. What was withdrawn and what a tool says of itself is not. */
-static int64_t again_at(const struct ask *ask, const struct fact_reply *reply)
-{
-    int64_t at = now_at() + reply->retry_after_ms * US_PER_MS;
-    bool wants = retries && ask->request.attempt + 1u < ATTEMPTS_MAX_HERE &&
-                 reply->status != STATUS_CANCELLED && reply->status != STATUS_APP_ERROR &&
-                 statuses[reply->status].retry != RETRY_ELSEWHERE && may_retry(ask, reply);
-    return wants && at + US_PER_MS <= ask->deadline_at ? at : 0;
-}
-
 static void on_done(void *context, const struct fact_reply *reply)
 {
     struct ask *ask = context;
-    ask->again_at = reply->status == STATUS_OK ? 0 : again_at(ask, reply);
-    if (ask->again_at > 0) {
-        ask->request.attempt++;
-        return;
-    }
     tell(ask, reply);
     forget(ask);
 }
 
 static void begin(struct ask *ask)
 {
-    int64_t left_us = ask->deadline_at - now_at();
-    ask->again_at = 0;
-    ask->request.timeout_ms = left_us > 0 ? (uint32_t)(left_us / US_PER_MS) : 0;
     enum status status = fact_submit(fact, &ask->request, on_done, ask, &ask->call);
     if (status == STATUS_OK)
         return;
-    struct fact_reply reply = {.status = status, .executed = EXECUTED_NO, .local = true};
+    struct fact_reply reply = {
+        .status = status, .executed = EXECUTED_NO, .attempts = 1, .local = true};
     tell(ask, &reply);
     forget(ask);
 }
@@ -209,8 +179,9 @@ static struct ask *ask_new(json_t *line)
     assert(ask != NULL);
     ask->id = number_of(line, "id", 0);
     ask->line = json_incref(line);
-    ask->deadline_at = now_at() + (int64_t)number_of(line, "timeout_ms", 0) * US_PER_MS;
     ask->request = (struct fact_request)FACT_REQUEST;
+    ask->request.timeout_ms = (uint32_t)number_of(line, "timeout_ms", 0);
+    ask->request.once = json_is_false(json_object_get(line, "retries"));
     ask->request.command = to_broker ? COMMAND_QUERY : COMMAND_REQUEST;
     ask->request.role = to_broker ? ROLE_BROKER : ROLE_DRIVER;
     ask->request.method = bytes_of(is_query                    ? "query"
@@ -230,10 +201,10 @@ static struct ask *ask_new(json_t *line)
 
 static void do_open(json_t *line)
 {
-    struct fact_options options = {.endpoints = text_of(line, "endpoints")};
+    struct fact_options options = {.endpoints = text_of(line, "endpoints"),
+                                   .plain = json_is_false(json_object_get(line, "retries"))};
     fact_destroy(&fact);
     fact = fact_open(&options);
-    retries = !json_is_false(json_object_get(line, "retries"));
     say(json_pack("{s:b}", "opened", fact != NULL));
 }
 
@@ -267,6 +238,13 @@ static void do_state(json_t *line)
                   (json_int_t)fact_peer(fact).connections));
 }
 
+/* libfact's alone. */
+static void do_where(json_t *line)
+{
+    (void)line;
+    say(json_pack("{s:s}", "endpoint", fact_peer(fact).endpoint));
+}
+
 static void do_close(json_t *line)
 {
     (void)line;
@@ -278,11 +256,8 @@ static void act(const char *text)
     static const struct {
         const char *name;
         void (*run)(json_t *line);
-    } rows[] = {{"open", do_open},
-                {"submit", do_submit},
-                {"cancel", do_cancel},
-                {"state", do_state},
-                {"close", do_close}};
+    } rows[] = {{"open", do_open},   {"submit", do_submit}, {"cancel", do_cancel},
+                {"state", do_state}, {"where", do_where},   {"close", do_close}};
     json_t *line = json_loads(text, JSON_ALLOW_NUL, NULL);
     const char *what = text_of(line, "do");
     bool known = false;
@@ -325,32 +300,14 @@ static bool read_lines(void)
     return !closing;
 }
 
-/* Begin what is due again; returns how long to wait for the next, for poll(). */
-static int try_again(void)
-{
-    int64_t next_at = INT64_MAX;
-    struct ask *ask = asks, *next;
-    for (; ask != NULL; ask = next) {
-        next = ask->next;
-        if (ask->again_at == 0)
-            continue;
-        if (ask->again_at <= now_at())
-            begin(ask);
-        else if (ask->again_at < next_at)
-            next_at = ask->again_at;
-    }
-    return next_at == INT64_MAX ? -1 : (int)((next_at - now_at()) / US_PER_MS + 1);
-}
-
 int main(void)
 {
     bool reading = true;
     while (reading) {
-        int timeout_ms = try_again();
         struct pollfd items[] = {
             {.fd = STDIN_FILENO, .events = POLLIN},
             {.fd = fact == NULL ? -1 : fact_descriptor(fact), .events = POLLIN}};
-        if (poll(items, 2, timeout_ms) <= 0)
+        if (poll(items, 2, -1) <= 0)
             continue;
         if (items[0].revents != 0)
             reading = read_lines();

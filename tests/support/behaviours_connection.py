@@ -86,6 +86,37 @@ def failover_later(scene):
     scene.same(following.value, {"n": 4}, following)
 
 
+def _serve_both(scene, one, other, *ids):
+    until(lambda: one.step() or other.step() or scene.client.ended(*ids), 20)
+    return [scene.client.one(id) for id in ids]
+
+
+def learns_brokers(scene):
+    first, second = scene.scripted(echo, opens=False), scene.scripted(echo, opens=False)
+    first.brokers, second.brokers = [first, second], [second, first]
+    scene.client.open(first.endpoint)
+    (served,) = _serve_both(scene, first, second, scene.client.call({"n": 1}, timeout_ms=20000))
+    scene.same(served.status, "OK", served)
+    first.close()
+    (served,) = scene.serve(second, scene.client.call({"n": 2}, timeout_ms=20000, idempotent=True))
+    scene.same((served.status, served.value), ("OK", {"n": 2}), served)
+    scene.holds(second.requests[-1].arguments == {"n": 2}, "the other broker was not asked")
+
+
+def goaway(scene):
+    first, second = scene.scripted(echo, opens=False), scene.scripted(echo, opens=False)
+    scene.client.open(first.endpoint)
+    (served,) = _serve_both(scene, first, second, scene.client.call({"n": 1}, timeout_ms=20000))
+    scene.same(served.status, "OK", served)
+    first.goaway(first.peers[-1], second)
+    until(lambda: first.step() or second.step() or second.peers, 20)
+    asked = len(first.requests)
+    ids = scene.client.submit(*[call({"n": n}, timeout_ms=20000) for n in range(5)])
+    ended = _serve_both(scene, first, second, *ids)
+    scene.same([one.value for one in ended], [{"n": n} for n in range(5)], "served")
+    scene.same((len(first.requests) - asked, len(second.requests)), (0, 5), "asked")
+
+
 def draining(scene):
     first, second = (
         scene.scripted(refusing(DRAINING), opens=False),

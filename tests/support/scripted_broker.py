@@ -13,6 +13,7 @@ import zmq
 from wire import (
     CREDIT,
     DISCONNECT,
+    GOAWAY,
     HEARTBEAT,
     HELLO,
     OK,
@@ -76,6 +77,7 @@ class ScriptedBroker:
         self.answer, self.credit, self.welcomes, self.beats = answer, credit, welcomes, beats
         self.heartbeat_ms, self.dead_ms, self.on_hello = heartbeat_ms, dead_ms, on_hello
         self.generation = random.getrandbits(32)
+        self.brokers = []  # that WELCOME names
         self.messages, self.pairs, self.peers = [], [], []
         self.beat_at = time.monotonic()
 
@@ -104,9 +106,20 @@ class ScriptedBroker:
             "body_max": 8388608,
             "message_max": 65536,
             "protocol": 1,
-            "brokers": [],
+            "brokers": [broker.address for broker in self.brokers],
         }
         self.send(peer, answering(WELCOME, 0, OK, body, credit=self.credit))
+
+    @property
+    def address(self):
+        """As WELCOME and GOAWAY name it; nobody works here, and nothing happens."""
+        return dict(
+            instance="scripted", frontend=self.endpoint, backend=self.endpoint, events=self.endpoint
+        )
+
+    def goaway(self, peer, *brokers):
+        body = {"brokers": [broker.address for broker in brokers]}
+        self.send(peer, answering(GOAWAY, 0, OK, body))
 
     def grant(self, peer, credit):
         self.send(peer, answering(CREDIT, 0, credit=credit))

@@ -363,6 +363,13 @@ START_TEST(a_broker_that_ends_answers_everybody)
     for (unsigned i = 0; i < CONCURRENCY; i++)
         world_reply(WORKER, next_at(WORKER), STATUS_OK);
     world_turn();
+    ck_assert(!broker_is_drained(world.broker)); /* what is on its way is to be answered, too */
+    ck_assert_int_le(broker_due_at(world.broker), world.now_at + 500 * MS);
+    world_run(490);
+    comes = ask();
+    world_turn();
+    world_expect(CLIENT, comes, STATUS_DRAINING);
+    world_run(10);
     ck_assert(broker_is_drained(world.broker));
     ck_assert_uint_eq(counts()->replied, CONCURRENCY);
     world_hello(SIDE_FRONTEND, 10, ROLE_CLIENT);

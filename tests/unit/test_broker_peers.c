@@ -322,8 +322,9 @@ START_TEST(ready_again_changes_what_is_served)
 }
 END_TEST
 
-/* CREDIT alone is as good as on a reply; and takes nothing back. */
-START_TEST(credit_comes_alone_too)
+/* CREDIT alone is as good as on a reply; a lower one asks back what was not used, and is answered
+ * with what is kept. */
+START_TEST(credit_comes_alone_too_and_goes_back)
 {
     world_hello(SIDE_FRONTEND, CLIENT, ROLE_CLIENT);
     world_worker(1, ROLE_DRIVER, 1, "query");
@@ -333,10 +334,21 @@ START_TEST(credit_comes_alone_too)
     ck_assert_uint_eq(world_count(SIDE_BACKEND, 1, COMMAND_REQUEST), 1);
     struct header header = {.command = COMMAND_CREDIT, .credit = 3};
     world_say(SIDE_BACKEND, 1, &header, (struct bytes){0});
-    header.credit = 2;
-    world_say(SIDE_BACKEND, 1, &header, (struct bytes){0});
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_BACKEND, 1, COMMAND_REQUEST), 3);
+    static const struct {
+        uint32_t said, kept;
+        unsigned requests;
+    } rows[] = {{2, 3, 3}, {9, 0, 4}, {6, 6, 4}, {1, 4, 4}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        header.credit = rows[i].said;
+        world_say(SIDE_BACKEND, 1, &header, (struct bytes){0});
+        world_turn();
+        ck_assert_uint_eq(world_count(SIDE_BACKEND, 1, COMMAND_REQUEST), rows[i].requests);
+        struct heard *heard = world_hear(SIDE_BACKEND, 1, COMMAND_CREDIT);
+        ck_assert(rows[i].kept == 0 ? heard == NULL : heard->pair.header.credit == rows[i].kept);
+        world_forget(heard);
+    }
 }
 END_TEST
 
@@ -457,7 +469,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, who_cannot_be_reached_is_dead_at_once);
     tcase_add_test(tcase, a_worker_drains_and_comes_back_or_leaves);
     tcase_add_test(tcase, ready_again_changes_what_is_served);
-    tcase_add_test(tcase, credit_comes_alone_too);
+    tcase_add_test(tcase, credit_comes_alone_too_and_goes_back);
     tcase_add_test(tcase, partitions_are_told_to_all);
     tcase_add_loop_test(tcase, a_partition_that_goes_leaves_the_view, 0, 2);
     tcase_add_test(tcase, a_later_view_that_a_partition_has_seen_is_passed);

@@ -516,6 +516,9 @@ START_TEST(what_is_resent_since_a_broker_died_is_no_retry)
     header = (struct header){.command = COMMAND_HEARTBEAT, .id = 1, .class = CLASS_CRITICAL};
     world_say(SIDE_FRONTEND, 9, &header, (struct bytes){0});
     ck_assert_uint_eq(retry_all("acme", 9), 10);
+    struct msg_heartbeat heartbeat = {.resume = true}; /* the same, of a line that was up before */
+    world_say_message(SIDE_FRONTEND, 9, &header, MSG_HEARTBEAT, &heartbeat);
+    ck_assert_uint_eq(retry_all("acme", 9), 500);
 }
 END_TEST
 

@@ -387,15 +387,17 @@ END_TEST
 
 START_TEST(a_broker_that_vanishes_ends_what_it_had_and_is_found_again)
 {
-    struct ends ends = {0}, kept = {0}, later = {0};
+    struct ends ends = {0}, again = {0}, kept = {0}, later = {0};
     struct fact_request request = request_of("\xa3xyz", 60000);
     char endpoint[64];
     memcpy(endpoint, stub.endpoint, sizeof endpoint);
     stub.manner = SILENT;
     request.flags = FLAG_IDEMPOTENT;
+    ck_assert_int_eq(fact_submit(handle, &request, on_done, &again, NULL), STATUS_OK);
+    request.once = true;
     ck_assert_int_eq(fact_submit(handle, &request, on_done, &ends, NULL), STATUS_OK);
     submit(&kept, 60000);
-    UNTIL(stub.requests == 2);
+    UNTIL(stub.requests == 3);
     int64_t lost_at = transport_now_at();
     stub_vanish();
     UNTIL(ends.count > 0);
@@ -410,8 +412,11 @@ START_TEST(a_broker_that_vanishes_ends_what_it_had_and_is_found_again)
     submit(&later, 10000);
     stub.manner = ECHO;
     stub_bind(endpoint);
-    UNTIL(later.count > 0);
+    UNTIL(later.count > 0 && again.count > 0);
     ck_assert_int_eq(later.last.status, STATUS_OK);
+    ck_assert_int_eq(again.last.status, STATUS_OK); /* what may be done twice was sent again */
+    ck_assert_uint_eq(again.last.attempts, 2);
+    ck_assert_uint_eq(fact_peer(handle).resent, 1);
     ck_assert_uint_eq(fact_peer(handle).connections, 2);
 }
 END_TEST
@@ -535,12 +540,14 @@ START_TEST(a_call_that_was_not_taken_leaves_its_place)
 }
 END_TEST
 
+/* A plain handle uses one at a time. */
 START_TEST(another_endpoint_is_tried_as_soon_as_one_is_lost)
 {
     char endpoints[200];
     snprintf(endpoints, sizeof endpoints, "%s,tcp://127.0.0.1:1", stub.endpoint);
     fact_destroy(&handle);
-    open_handle(endpoints, 0);
+    handle = fact_open(&(struct fact_options){.endpoints = endpoints, .plain = true});
+    ck_assert_ptr_nonnull(handle);
     UNTIL(fact_state(handle) == FACT_UP);
     stub_vanish();
     int64_t lost_at = transport_now_at();

@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 
 import { errorOf, InternalError } from "./lib/errors.js";
-import { Budget, waitMs } from "./lib/retry.js";
+import { Budget, isFree, waitMs } from "./lib/retry.js";
 import { read, Session, STATE, write } from "./lib/session.js";
 import { EXECUTED, STATUS } from "./lib/statuses.js";
 import { Transport } from "./lib/transport.js";
@@ -26,6 +26,7 @@ const TIMEOUT_MS = 5000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1; // what setTimeout() takes
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const TRY_NEXT_MS = 1000; // not greeted for so long: another endpoint
+const LEAVE_MS = 1000; // what runs at a broker that is going away has so long
 const ENDPOINTS_MAX = 16;
 
 const now = () => performance.now();
@@ -61,7 +62,9 @@ export class Client {
   #transport;
   #endpoints;
   #endpoint = 0;
+  #ownNames = new Set(); // what the brokers that were greeted call themselves
   #triedAt;
+  #leaveAt = null; // when a broker that is going away is left at the latest
   #regreets;
   #defaults;
   #budget;
@@ -87,6 +90,7 @@ export class Client {
     this.#session = new Session({
       id: randomBytes(16), instance, pid: process.pid, version: VERSION, callsMax,
       waitingBytesMax: WAITING_BYTES_MAX, onEnd: (end) => this.#onEnd(end), onDown: () => this.#onDown(),
+      onUp: (welcome) => this.#learn(welcome.brokers, true), onGoaway: (goaway) => this.#onGoaway(goaway),
       onPartial: ({ tag, number, body }) => this.#calls.get(tag).onPartial?.(read(body), number),
     }, now());
     this.#transport = new Transport(
@@ -170,8 +174,11 @@ export class Client {
       if (end.status === STATUS.OK) return { ...end, attempts, idempotent, totalMs: now() - begunAt };
       const wait = retries && command === COMMAND.REQUEST
         ? waitMs(end, idempotent, attempts, Math.random()) : null;
-      if (wait === null || now() + wait + 1 > deadlineAt || this.#closed || !this.#budget.spend(now()))
+      const late = wait === null || now() + wait + 1 > deadlineAt;
+      const nowhere = end.status === STATUS.DRAINING && this.#endpoints.length === 1;
+      if (late || nowhere || this.#closed || !(isFree(end) || this.#budget.spend(now())))
         throw failureOf(end, { attempts, idempotent });
+      if (end.status === STATUS.DRAINING) this.#leave();
       await this.#pause(wait, signal);
     }
   }
@@ -250,6 +257,32 @@ export class Client {
   /** Look for another broker at once. */
   #onDown() {
     this.#triedAt = -Infinity;
+    this.#leaveAt = null;
+  }
+
+  /** Brokers that one has named, itself first or not at all. */
+  #learn(brokers, namesItself) {
+    for (const [number, address] of (Array.isArray(brokers) ? brokers : []).entries()) {
+      const endpoint = address?.frontend;
+      if (typeof endpoint !== "string" || endpoint === "") continue;
+      if (namesItself && number === 0) this.#ownNames.add(endpoint);
+      else if (!this.#endpoints.includes(endpoint) && !this.#ownNames.has(endpoint) &&
+               this.#endpoints.length < ENDPOINTS_MAX)
+        this.#endpoints.push(endpoint);
+    }
+  }
+
+  #onGoaway(goaway) {
+    this.#learn(goaway.brokers, false);
+    this.#leave();
+  }
+
+  /** The broker is going away: nothing more leaves for it, what runs there may end. */
+  #leave() {
+    if (this.#endpoints.length === 1 || this.#leaveAt !== null || this.#session.state !== STATE.UP) return;
+    this.#leaveAt = now() + LEAVE_MS;
+    this.#session.held = true;
+    this.#wake();
   }
 
   /** There is work for this turn of the loop: at its end, so that what is ready travels together. */
@@ -274,16 +307,29 @@ export class Client {
   /** After a loss a new socket; nobody there who greets: the next endpoint, if there are others. */
   #chooseEndpoint(at) {
     if (this.#session.state === STATE.UP) this.#triedAt = at;
+    const leaves = this.#leaveAt !== null && (at >= this.#leaveAt || this.#session.underWay === 0);
     const many = this.#endpoints.length > 1 && this.#session.state === STATE.GREETING;
-    const change = many && at >= this.#triedAt + TRY_NEXT_MS;
+    const change = leaves || (many && at >= this.#triedAt + TRY_NEXT_MS);
     if (change) {
-      this.#triedAt = at;
       this.#endpoint = (this.#endpoint + 1) % this.#endpoints.length;
       this.#session.lost("another broker is tried", at);
+      this.#triedAt = at;
+      this.#leaveAt = null;
     }
     if (this.#regreets === this.#session.regreets) return;
     this.#regreets = this.#session.regreets;
-    this.#transport.connect(this.#endpoints[this.#endpoint]);
+    this.#connect();
+  }
+
+  /** What a broker has named may be no endpoint; the first was given. */
+  #connect() {
+    try {
+      this.#transport.connect(this.#endpoints[this.#endpoint]);
+    } catch {
+      this.#endpoints.splice(this.#endpoint, 1);
+      this.#endpoint = 0;
+      this.#transport.connect(this.#endpoints[0]);
+    }
   }
 
   #tellWaiters() {
@@ -294,6 +340,7 @@ export class Client {
     let dueAt = this.#session.dueAt();
     if (this.#endpoints.length > 1 && this.#session.state === STATE.GREETING)
       dueAt = Math.min(dueAt, this.#triedAt + TRY_NEXT_MS);
+    if (this.#leaveAt !== null) dueAt = Math.min(dueAt, this.#leaveAt);
     if (dueAt === this.#timerAt && this.#timer !== null) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;

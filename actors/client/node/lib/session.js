@@ -69,6 +69,8 @@ export class Session {
    * @param {function(object)} config.onEnd told of the end of each call, once: {tag, status, executed,
    *   flags, retryAfterMs, queueUs, serviceUs, instance, body, local}
    * @param {function(object)} [config.onPartial] told of a part of an answer: {tag, number, body}
+   * @param {function(object)} [config.onUp] greeted: what WELCOME says
+   * @param {function(object)} [config.onGoaway] the broker is going away: what GOAWAY says
    * @param {function(string)} [config.onDown] the connection, or who was there, is gone
    * @param {number} nowAt
    */
@@ -87,6 +89,7 @@ export class Session {
     this.ids = new Map(); // by tag
     this.nextId = 1;
     this.beats = 0;
+    this.held = false; // what is asked waits in line
     this.granted = 0; // REQUESTs we may have sent in all, modulo 2^32
     this.sent = 0;
     this.endsAt = Infinity; // no call ends by its deadline before
@@ -100,6 +103,7 @@ export class Session {
   regreet(nowAt) {
     this.regreets += 1;
     this.state = STATE.GREETING;
+    this.held = false;
     this.greet = true;
     this.greetAt = nowAt + REGREET_MS;
     this.heardAt = nowAt;
@@ -140,7 +144,7 @@ export class Session {
   }
 
   maySend(call) {
-    return this.state === STATE.UP && (!call.counts || this.sent !== this.granted);
+    return this.state === STATE.UP && !this.held && (!call.counts || this.sent !== this.granted);
   }
 
   /** It leaves, with what is left of its deadline. */
@@ -191,6 +195,11 @@ export class Session {
     this.outgoing.put(encodePair({ command, id, role: ROLE.CLIENT }, body));
   }
 
+  /** Calls that have left and have no end. */
+  get underWay() {
+    return this.calls.size - this.waiting.size;
+  }
+
   /** Take one message in. */
   take(message, nowAt) {
     const { pairs, broken } = decodeMessage(message);
@@ -215,7 +224,8 @@ export class Session {
         this.reason = read(body)?.message ?? this.reason;
         return undefined;
       }
-      default: return undefined; // HEARTBEAT, GOAWAY, and what a newer broker says
+      case COMMAND.GOAWAY: return this.config.onGoaway?.(read(body) ?? {});
+      default: return undefined; // HEARTBEAT, and what a newer broker says
     }
   }
 
@@ -236,6 +246,7 @@ export class Session {
     this.sent = 0;
     this.connections += 1;
     this.reason = "";
+    this.config.onUp?.(welcome);
     this.sendWhatWaits(nowAt);
   }
 

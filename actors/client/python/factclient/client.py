@@ -100,8 +100,8 @@ class Client:
     Parameters
     ----------
     endpoints : str, optional
-        Of brokers, with commas, at most 16. One is used at a time; if it is lost, silent or going
-        away, the next.
+        Of brokers, with commas, at most 16; they name others. One is used at a time; if it is lost,
+        silent or going away, the next.
     instance : str, optional
         A name for people; at most 64 bytes.
     tenant, user : str, optional

@@ -1,8 +1,8 @@
 """Calls of one client. Pure: bytes and time in, bytes and events out.
 
 Every call that was submitted ends exactly once, within its deadline: with a reply, or with a status
-made here. What may be tried again is, as `retry` says. Of several endpoints one is used at a time;
-if it is lost, silent or draining, the next.
+made here. What may be tried again is, as `retry` says. Of several brokers, given or named by one of
+them, one is used at a time; if it is lost, silent or draining, the next.
 """
 
 from __future__ import annotations
@@ -221,6 +221,7 @@ class Core:
         self.retried = 0
         self._refused: Status | None = None
         self._endpoint = 0
+        self._own_names: set[str] = set()  # what the brokers that were greeted call themselves
         self._tried_at = now_at  # when this endpoint was last seen alive, or taken up
         self._leave_at: int | None = None
         self._calls: dict[int, Call] = {}
@@ -358,6 +359,7 @@ class Core:
         elif isinstance(event, Part):
             self._on_part(event)
         elif isinstance(event, Up):
+            self._learn(event.welcome.get("brokers"), names_itself=True)
             self.peer = Peer(
                 self.peer.endpoint, "up", event.welcome["instance"], self.session.generation,
                 self.peer.connections + 1,
@@ -380,6 +382,7 @@ class Core:
     def _on_pair(self, event: Came, now_at: int) -> None:
         """It belongs to no call; but a broker may say that it goes, or why it does not answer."""
         if event.header.command == wire.GOAWAY:
+            self._learn(map_of(event.body).get("brokers"), names_itself=False)
             self._leave(now_at)
         elif event.header.command == wire.ERROR:
             message = map_of(event.body).get("message")
@@ -428,13 +431,42 @@ class Core:
             if len(self.config.endpoints) == 1:
                 return False
             self._leave(now_at)
-        # What the loss of a broker makes us send again is no sign of overload.
-        if not event.local and not self._budget.spend(now_at):
+        # What the loss or the end of a broker makes us send again is no sign of overload.
+        free = event.local or status.retry is Retry.ELSEWHERE
+        if not free and not self._budget.spend(now_at):
             return False
         self.retried += 1
         call.attempts += 1
         heapq.heappush(self._again, (now_at + wait, event.tag))
         return True
+
+    def _learn(self, brokers: Any, names_itself: bool) -> None:
+        """Brokers that one has named, itself first or not at all."""
+        for number, address in enumerate(brokers if type(brokers) is list else []):
+            endpoint = address.get("frontend") if type(address) is dict else None
+            if type(endpoint) is not str or not endpoint:
+                continue
+            if names_itself and number == 0:
+                self._own_names.add(endpoint)
+            elif (
+                endpoint not in self.config.endpoints
+                and endpoint not in self._own_names
+                and len(self.config.endpoints) < ENDPOINTS_MAX
+            ):
+                self.config.endpoints.append(endpoint)
+
+    def forget(self, endpoint: str) -> str:
+        """What a broker has named is no endpoint.
+
+        Returns
+        -------
+        str
+            Where to connect instead: the first that was given.
+        """
+        self.config.endpoints.remove(endpoint)
+        self._endpoint = 0
+        self.peer.endpoint = self.config.endpoints[0]
+        return self.peer.endpoint
 
     def _leave(self, now_at: int) -> None:
         """The broker is going away: nothing more leaves for it, what runs there may end."""

@@ -70,7 +70,10 @@ def turn(
     happened: list[Ended | Told] = []
     for event in core.events():
         if isinstance(event, Connect):
-            connect(event.endpoint)
+            try:
+                connect(event.endpoint)
+            except ValueError:  # one that was given would have been refused at the start
+                connect(core.forget(event.endpoint))
         else:
             happened.append(event)
     return happened, send_out(core, transport)
