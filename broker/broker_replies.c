@@ -326,7 +326,7 @@ void broker_on_credit(struct broker *self, const struct source *from, const stru
     if (worker == NULL)
         return;
     if ((int32_t)(worker->granted - pair->header.credit) > 0) {
-        header.credit = workers_return(self->workers, worker, pair->header.credit);
+        header.credit = workers_give_back(self->workers, worker, pair->header.credit);
         broker_say(self, from->peer, &header, (struct bytes){0});
     } else if (workers_grant(self->workers, worker, pair->header.credit)) {
         self->services[worker->role].credit_came = true;

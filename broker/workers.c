@@ -203,7 +203,7 @@ bool workers_grant(struct workers *self, struct worker *worker, uint32_t granted
     return update(self, worker);
 }
 
-uint32_t workers_return(struct workers *self, struct worker *worker, uint32_t granted)
+uint32_t workers_give_back(struct workers *self, struct worker *worker, uint32_t granted)
 {
     bool used = (int32_t)(granted - worker->dispatched) < 0;
     assert((int32_t)(worker->granted - granted) > 0);

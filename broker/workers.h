@@ -88,7 +88,7 @@ bool workers_grant(struct workers *self, struct worker *worker, uint32_t granted
 
 /* It wants back what it has granted above this, as far as it was not used. Returns what it has
  * granted from now on. */
-uint32_t workers_return(struct workers *self, struct worker *worker, uint32_t granted);
+uint32_t workers_give_back(struct workers *self, struct worker *worker, uint32_t granted);
 
 /* It holds so many at once now, as far as this broker is concerned. */
 void workers_resize(struct workers *self, struct worker *worker);

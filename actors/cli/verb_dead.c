@@ -108,7 +108,7 @@ static enum exit_code look(const struct invocation *invocation, uint64_t id)
     struct fact_reply reply;
     struct msg_dead_letters letters;
     struct document document;
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     code = connect_ask(invocation, handle, COMMAND_ADMIN, "dead", encode_id(id, room), &reply);
@@ -149,7 +149,7 @@ enum exit_code verb_dead_kick(const struct invocation *invocation)
         return CODE_USAGE;
     if (invocation->options[CLI_DRY_RUN].given)
         return look(invocation, id);
-    enum exit_code code = connect_open(invocation, &handle);
+    enum exit_code code = connect_one(invocation, &handle);
     if (code != CODE_OK)
         return code;
     code = connect_ask(invocation, handle, COMMAND_ADMIN, "kick", encode_id(id, room), &reply);

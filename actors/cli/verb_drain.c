@@ -246,7 +246,7 @@ static enum exit_code run(const struct invocation *invocation, const char *metho
 {
     static struct targets targets; /* large */
     targets = (struct targets){.invocation = invocation};
-    enum exit_code code = connect_open(invocation, &targets.handle);
+    enum exit_code code = connect_one(invocation, &targets.handle);
     if (code != CODE_OK)
         return code;
     code = find(&targets);

@@ -116,7 +116,7 @@ static enum exit_code ask(const struct invocation *invocation, const char *metho
 {
     struct fact_reply reply;
     *ret_handle = NULL;
-    enum exit_code code = connect_open(invocation, ret_handle);
+    enum exit_code code = connect_one(invocation, ret_handle);
     if (code == CODE_OK)
         code = connect_ask(invocation, *ret_handle, COMMAND_ADMIN, method, body, &reply);
     if (code == CODE_OK && message_decode(id, reply.body, ret) != STATUS_OK) {
