@@ -181,6 +181,7 @@ enum dialogue_next arcade_ask(struct dialogue *self, enum arcade_step step, stru
                              .idempotent = step != ARCADE_EXECUTE || talk->may_repeat,
                              .is_poll = step == ARCADE_POLL};
     ret->http.method = steps[step].method;
+    ret->http.is_poll = ret->is_poll;
     ret->http.url = talk->url;
     if (has_body)
         ret->http.body = (struct bytes){talk->body, talk->body_size};

@@ -53,10 +53,29 @@ static void fail(struct context *context, const struct request *request,
     fail_with(context, request, failure, (struct bytes){0});
 }
 
+/* What a tool promises of its data is held to, as in an executor. returns  false: failure */
+static bool is_as_promised(const struct dialogue *dialogue, struct failure *failure)
+{
+    const struct remote_tool *tool = dialogue->tool;
+    struct fault fault;
+    if (tool == NULL || tool->result.data == NULL ||
+        schema_validate(writer_bytes(&dialogue->data), tool->result, &fault) == STATUS_OK)
+        return true;
+    (void)failure_set(failure, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE",
+                      "The tool has run, but its result is not what its definition promises: %s",
+                      fault.reason);
+    failure_field(failure, "%s", fault.path);
+    return false;
+}
+
 static void answer(struct gateway *self, struct context *context, const struct remote_call *call)
 {
     struct failure failure;
     struct answer reply = {.status = STATUS_OK};
+    if (!is_as_promised(&call->dialogue, &failure)) {
+        fail(context, &call->request, &failure);
+        return;
+    }
     if (call->dialogue.tool == NULL) /* a model's turn, a definition: a body of its own */
         reply.body = writer_bytes(&call->dialogue.data);
     else

@@ -11,7 +11,7 @@
 #define ARCADE_NESTING_MAX 32u         /* containers inside each other, in a response */
 #define ARCADE_DATA_NESTING_MAX 24u    /* containers of a result, which stands inside a reply's */
 #define ARCADE_PAGE_TOOLS 100u         /* asked for at once; the API gives no more */
-#define ARCADE_PAGES_MAX 100u          /* of one list, all toolkits together */
+#define ARCADE_PAGES_MAX 100u          /* of one list, all toolkits together; no more are read */
 #define ARCADE_LIST_BYTES_MAX 8388608u /* of its pages together, read */
 #define ARCADE_USER_BYTES_MAX (6u * NAME_BYTES_MAX + 2u) /* tenant and user, escaped, an end */
 #define ARCADE_ID_BYTES_MAX 256u                         /* of an authorization, with its end */
@@ -64,6 +64,7 @@ struct arcade_talk {
     size_t page_count, page_bytes;
     size_t toolkit_at; /* in the server's toolkits */
     uint64_t offset;   /* of the next page, in its toolkit */
+    bool is_cut;       /* there are more than are read */
 
     struct json_body came; /* the response that is looked at */
 };

@@ -11,6 +11,7 @@
 #define TIMEOUT_MS 30000u
 #define TTL_MS 60000u           /* of an answer that may be kept: Arcade has no word for it */
 #define SCHEMA_BYTES_MAX 32768u /* before it is put into its canonical form, which is shorter */
+#define RESULT_SCHEMA_BYTES_MAX 128u
 #define SEPARATORS " ,\t"
 
 struct bytes arcade_toolkit(const char *toolkits, size_t at)
@@ -55,9 +56,8 @@ enum dialogue_next arcade_take_page(struct dialogue *self)
     talk->offset += count;
     if (!has_more(talk, page, count) && !step_toolkit(talk, self->remote->memory))
         return DIALOGUE_DONE;
-    if (talk->page_count == ARCADE_PAGES_MAX)
-        return arcade_fail(self, "LIMIT", "its list has more than 100 pages");
-    return DIALOGUE_EXCHANGE;
+    talk->is_cut = talk->page_count == ARCADE_PAGES_MAX;
+    return talk->is_cut ? DIALOGUE_DONE : DIALOGUE_EXCHANGE;
 }
 
 void arcade_drop_pages(struct arcade_talk *self)
@@ -214,6 +214,24 @@ static const char *write_parameters(struct writer *out, struct bytes input)
     return out->full ? "a schema that is too large" : NULL;
 }
 
+/* The schema of a definition's data; absent: nothing can be said of it. It may be null: a tool may
+ * have nothing to say. */
+static struct bytes write_result(struct writer *out, struct bytes output)
+{
+    struct bytes schema = value_find(output, "value_schema");
+    const char *type = type_of(schema, "val_type"), *inner = type_of(schema, "inner_val_type");
+    bool is_array = type != NULL && strcmp(type, "array") == 0;
+    if (type == NULL)
+        return (struct bytes){0};
+    if (inner != NULL && strcmp(inner, "array") == 0)
+        inner = NULL;
+    writer_map(out, 1 + (size_t)is_array);
+    write_type(out, type, true);
+    if (is_array)
+        write_items(out, inner, (struct bytes){0});
+    return writer_bytes(out);
+}
+
 static bool says(struct bytes behavior, const char *key)
 {
     bool is_true = false;
@@ -224,6 +242,7 @@ static bool says(struct bytes behavior, const char *key)
 struct parts {
     struct remote_tool tool;
     char parameters[SCHEMA_BYTES_MAX];
+    char result[RESULT_SCHEMA_BYTES_MAX];
 };
 
 /* What it only reads may be asked twice, and its answer kept; for this user alone, whose data it
@@ -251,6 +270,8 @@ static const char *take_definition(struct bytes given, struct parts *parts)
     writer_init(&writer, parts->parameters, sizeof parts->parameters);
     const char *reason = write_parameters(&writer, value_find(given, "input"));
     tool->parameters = writer_bytes(&writer);
+    writer_init(&writer, parts->result, sizeof parts->result);
+    tool->result = write_result(&writer, value_find(given, "output"));
     return reason;
 }
 
@@ -286,6 +307,12 @@ void arcade_import(struct dialogue *self)
     (void)imports_end(remote->imports, remote->name);
     free(parts);
     arcade_drop_pages(talk);
+    if (!talk->is_cut)
+        return;
+    remote->refused++;
+    snprintf(remote->refusal, sizeof remote->refusal,
+             "its list has more than %u pages: the rest is offered when asked for by name",
+             ARCADE_PAGES_MAX);
 }
 
 const struct remote_tool *arcade_import_one(struct dialogue *self, struct bytes given, char *reason)

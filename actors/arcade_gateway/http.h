@@ -36,6 +36,7 @@ struct http_request {
     unsigned redirects_max; /* followed; each is judged anew. 0: a redirect is the response */
     bool cuts;              /* a longer body is cut, and not HTTP_TOO_LARGE */
     bool streams;           /* pieces of the body are handed out as they come */
+    bool is_poll;           /* it waits long for its answer: on connections that no other needs */
 };
 
 /* How an exchange ended. */

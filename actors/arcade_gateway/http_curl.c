@@ -1,8 +1,9 @@
 /* http_curl - see http_curl.h.
  *
- * Two multi handles: one for the addresses of the settings, one for foreign ones. So no connection
- * that was opened without being judged is ever used for an address that has to be. Both have their
- * sockets in one epoll descriptor. */
+ * Three multi handles: one for the addresses of the settings, one for foreign ones, one for long
+ * polls of the former. So no connection that was opened without being judged is ever used for an
+ * address that has to be, and none that a call needs is taken by who waits for a person. All have
+ * their sockets in one epoll descriptor. */
 #include "actors/arcade_gateway/http_curl.h"
 
 #include <assert.h>
@@ -19,7 +20,13 @@
 
 #define EVENTS_MAX 64 /* of one look */
 
-enum pool { POOL_OWN, POOL_FOREIGN, POOLS };
+enum pool { POOL_OWN, POOL_FOREIGN, POOL_POLLS, POOLS };
+
+static const long connections_max[] = {
+    [POOL_OWN] = HTTP_CONNECTIONS_MAX - HTTP_FOREIGN_CONNECTIONS_MAX - HTTP_POLL_CONNECTIONS_MAX,
+    [POOL_FOREIGN] = HTTP_FOREIGN_CONNECTIONS_MAX,
+    [POOL_POLLS] = HTTP_POLL_CONNECTIONS_MAX,
+};
 
 struct curl_pool {
     struct http_curl *owner;
@@ -94,13 +101,14 @@ static void open_pool(struct http_curl *self, enum pool which)
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     curl_multi_setopt(pool->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_HOST_CONNECTIONS_MAX);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)HTTP_CONNECTIONS_MAX);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_CONNECTIONS_MAX);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections_max[which]);
+    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, connections_max[which]);
 }
 
 static struct curl_pool *pool_of(struct http_curl *self, const struct transfer *transfer)
 {
-    return &self->pools[transfer->is_foreign ? POOL_FOREIGN : POOL_OWN];
+    enum pool which = transfer->is_poll ? POOL_POLLS : POOL_OWN;
+    return &self->pools[transfer->is_foreign ? POOL_FOREIGN : which];
 }
 
 /* What is heard, in the order in which it came. */

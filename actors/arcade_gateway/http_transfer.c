@@ -144,6 +144,7 @@ struct transfer *transfer_new(const struct http_rules *rules, const struct http_
     self->deadline_at = request->deadline_at;
     self->body_max = request->body_max > 0 ? request->body_max : HTTP_BODY_BYTES_MAX;
     self->is_foreign = request->is_foreign;
+    self->is_poll = request->is_poll;
     self->cuts = request->cuts;
     self->streams = request->streams;
     self->redirects_left = request->redirects_max;

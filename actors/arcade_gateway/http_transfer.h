@@ -40,7 +40,7 @@ struct transfer {
     size_t body_size, body_max;
     size_t body_read; /* by libcurl, in this hop */
     int64_t begun_at, deadline_at;
-    bool is_foreign, cuts, streams;
+    bool is_foreign, is_poll, cuts, streams;
     unsigned redirects_left;
 
     /* What came. */

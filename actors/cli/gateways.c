@@ -41,6 +41,21 @@ static bool is_failing(const struct msg_gateway_target *row)
     return !lacks_key && (row->trouble.data != NULL || bytes_are(row->state, "open"));
 }
 
+/* One that does not say what it has: a row that says so, in the place of all of its. */
+static size_t write_silent(const char *instance, struct writer *writer,
+                           void (*on_trouble)(void *context, const char *text), void *context)
+{
+    char text[TROUBLE_BYTES];
+    struct msg_gateway_target row = {.name = bytes_of("?"),
+                                     .kind = bytes_of("?"),
+                                     .state = bytes_of("?"),
+                                     .trouble = bytes_of("the gateway does not answer")};
+    put_target(writer, instance, &row);
+    snprintf(text, sizeof text, "%s does not say what its remote sides are like", instance);
+    on_trouble(context, text);
+    return 1;
+}
+
 static size_t write_one(struct fact *handle, uint32_t timeout_ms, const char *instance,
                         struct writer *writer, void (*on_trouble)(void *context, const char *text),
                         void *context)
@@ -57,7 +72,7 @@ static size_t write_one(struct fact *handle, uint32_t timeout_ms, const char *in
     assert(status == STATUS_OK); /* a name within its bound */
     if (fact_query(handle, "instance", body, timeout_ms, &reply) != STATUS_OK ||
         message_decode(MSG_GATEWAY_TARGETS, reply.body, &targets) != STATUS_OK)
-        return 0;
+        return write_silent(instance, writer, on_trouble, context);
     struct values values = values_over(targets.targets);
     while (values_next(&values, &element)) {
         if (message_decode(MSG_GATEWAY_TARGET, element, &row) != STATUS_OK)

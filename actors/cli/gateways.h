@@ -7,7 +7,7 @@
 #include "protocol/message.h"
 
 /* Ask each gateway of these workers, and write an array of its remote sides; one that does not
- * answer has none.
+ * answer has one row, which says so, and is trouble.
  *
  * workers      of message statistics; must outlive the questions
  * on_trouble   told of each that needs somebody, in words; context is its own */

@@ -75,7 +75,8 @@ class FakeArcade(FakeServer):
         self.on("GET", TOOLS + "/*", self.describe)
         self.on("POST", AUTHORIZE, self.authorize).on("GET", STATUS, self.status)
 
-    def offer(self, name, run, version="1.0.0", description="A tool.", required=(), **parameters):
+    def offer(self, name, run, version="1.0.0", description="A tool.", required=(), returns="json",
+              **parameters):
         """A tool; flags among the parameters say how it behaves: read_only, idempotent."""
         toolkit, short = name.split(".")
         behavior = {flag: parameters.pop(flag) for flag in
@@ -88,7 +89,7 @@ class FakeArcade(FakeServer):
                  "description": "", "value_schema": value_schema(val_type)}
                 for parameter, val_type in parameters.items()]},
             "output": {"available_modes": ["value", "error"],
-                       "value_schema": {"val_type": "json"}},
+                       "value_schema": value_schema(returns)},
             "requirements": {"authorization": None, "secrets": [], "met": True},
             "metadata": {"behavior": behavior}}
         self.runs[name] = run
