@@ -97,6 +97,7 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->slots = slots_new(config->slots_max, 2 * config->sessions_max, WORKERS_MAX,
                             (uint32_t)config->generation);
     self->identities = identities_new(config->slots_max + KEPT_REPLIES_MAX, config->generation);
+    self->orders = orders_new(config->slots_max);
     self->keeps = keeps_new(config->sessions_max, KEPT_REPLIES_MAX, KEPT_REPLY_BYTES_MAX);
     self->queues = queues_new(config->slots_max, LANES_MAX);
     self->workers = workers_new(config->generation);
@@ -131,6 +132,7 @@ void broker_destroy(struct broker **self_p)
     slots_destroy(&self->slots);
     identities_destroy(&self->identities);
     keeps_destroy(&self->keeps);
+    orders_destroy(&self->orders);
     queues_destroy(&self->queues);
     workers_destroy(&self->workers);
     outbox_destroy(&self->outbox);

@@ -9,7 +9,6 @@ static const struct {
     const char *hint;
 } unserved[] = {
     {FLAG_MORE, "bodies in several parts are not taken yet: send it in one, of at most 256 KiB"},
-    {FLAG_KEY_ORDER, "order by key is not kept yet: send it without KEY_ORDER"},
 };
 
 /* What a longer deadline is cut to; 0: DEADLINE_MS_MAX. source: docs/load.md, 4 */
@@ -81,6 +80,9 @@ static struct verdict look(struct broker *self, struct admission *admission)
     for (size_t i = 0; i < sizeof unserved / sizeof unserved[0]; i++)
         if (header->flags & unserved[i].flag)
             return (struct verdict){.status = STATUS_BAD_REQUEST, .hint = unserved[i].hint};
+    if (header->flags & FLAG_KEY_ORDER && !header->has_key)
+        return (struct verdict){.status = STATUS_BAD_REQUEST,
+                                .hint = "KEY_ORDER wants a key: element 9 of the header"};
     if (header->method.size == 0)
         return (struct verdict){.status = STATUS_BAD_REQUEST, .hint = "a REQUEST names its method"};
     if (!broker_serves(header->role))

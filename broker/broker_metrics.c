@@ -186,6 +186,7 @@ static void measure_bounds(const struct broker *self, struct metrics *metrics)
         {"sessions", sessions_count(self->sessions), self->config.sessions_max},
         {"slots", slots_used(self->slots), self->config.slots_max},
         {"kept_bytes", (double)slots_bytes(self->slots), (double)self->config.kept_bytes_max},
+        {"in_line", orders_waiting(self->orders), self->config.slots_max},
         {"keepers", keeps_keepers(self->keeps), self->config.sessions_max},
         {"kept_replies", keeps_replies(self->keeps), KEPT_REPLIES_MAX},
         {"kept_reply_bytes", (double)keeps_bytes(self->keeps), KEPT_REPLY_BYTES_MAX},

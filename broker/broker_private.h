@@ -29,6 +29,7 @@
 #include "broker/keeps.h"
 #include "broker/limits.h"
 #include "broker/list.h"
+#include "broker/orders.h"
 #include "broker/others.h"
 #include "broker/outbox.h"
 #include "broker/queues.h"
@@ -91,6 +92,7 @@ struct broker {
     struct slots *slots;
     struct identities *identities;
     struct keeps *keeps;
+    struct orders *orders;
     struct queues *queues;
     struct workers *workers;
     struct outbox *outbox;

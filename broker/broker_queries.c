@@ -34,9 +34,9 @@ static void query_status(struct broker *self, const struct source *from, const s
         slots_find_request(self->slots, sessions_index(self->sessions, from->peer), query.id);
     const struct slot *slot = asked == NULL ? NULL : slots_execution(self->slots, asked);
     if (slot != NULL) {
-        answer.state = bytes_of(slot->state == SLOT_QUEUED ? "queued"
-                                : slot->started            ? "started"
-                                                           : "running");
+        answer.state = bytes_of(slot->state != SLOT_RUNNING ? "queued"
+                                : slot->started             ? "started"
+                                                            : "running");
         answer.attempt = slot->deaths;
         answer.remains_ms = (uint64_t)((asked->deadline_at - self->now_at) / US_PER_MS);
     }

@@ -67,6 +67,14 @@ static void release(struct broker *self, struct slot *slot)
     slot->state = SLOT_QUEUED;
 }
 
+/* It has waited in its line, and waits no longer than it must. */
+static void take_turn(struct broker *self, struct slot *slot)
+{
+    assert(slot->state == SLOT_IN_LINE);
+    slot->state = SLOT_QUEUED;
+    queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
+}
+
 static void leave(struct broker *self, struct slot *slot)
 {
     bool is_away = slot->client != NONE && slot->client >= self->config.sessions_max;
@@ -77,11 +85,16 @@ static void leave(struct broker *self, struct slot *slot)
         slots_detach(self->slots, slot);
     if (slot->identity != NONE)
         identities_remove(self->identities, slot->identity);
-    timers_clear(self->timers, slots_index(self->slots, slot));
+    uint32_t index = slots_index(self->slots, slot), next = NONE;
+    if (orders_is_in(self->orders, index))
+        next = orders_leave(self->orders, index);
+    timers_clear(self->timers, index);
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
     broker_close_keeper(self, keeper);
+    if (next != NONE)
+        take_turn(self, slots_at(self->slots, next));
 }
 
 /* When it went to a worker, or into what was with one already. */
@@ -115,7 +128,7 @@ static void end_one(struct broker *self, struct slot *slot, const struct slot *e
     if (execution->begun && statuses[said.status].executed == EXECUTED_NO)
         said = (struct verdict){.status = STATUS_WORKER_LOST};
     header.executed = statuses[said.status].executed;
-    if (said.status == STATUS_CANCELLED && execution->state == SLOT_QUEUED && !execution->begun)
+    if (said.status == STATUS_CANCELLED && execution->state != SLOT_RUNNING && !execution->begun)
         header.executed = EXECUTED_NO;
     tell_times(self, slot, execution, &header);
     broker_judge(self, slot, said.status);

@@ -113,6 +113,8 @@ static void undo(struct broker *self, struct slot *slot)
     broker_judge(self, slot, STATUS_BUSY_FULL);
     if (slot->identity != NONE)
         identities_remove(self->identities, slot->identity);
+    if (orders_is_in(self->orders, slots_index(self->slots, slot)))
+        (void)orders_leave(self->orders, slots_index(self->slots, slot)); /* nobody is behind it */
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
@@ -172,6 +174,19 @@ static struct verdict check_feasible(struct broker *self, const struct place *pl
 }
 
 /* To a worker at once, or into the queue; or why not. */
+/* Where it stands among those of its key, if it is to be executed in order. */
+static enum turn find_turn(struct broker *self, struct slot *slot, const struct header *header)
+{
+    if (!(header->flags & FLAG_KEY_ORDER))
+        return TURN_NOW;
+    assert(header->has_key); /* admission saw to it */
+    enum turn turn = orders_join(self->orders, slots_index(self->slots, slot), slot->place.lane,
+                                 header->tenant, header->key);
+    if (turn == TURN_LATER)
+        slot->state = SLOT_IN_LINE;
+    return turn;
+}
+
 static struct verdict place_request(struct broker *self, const struct source *from,
                                     const struct pair *pair, struct admission *admission)
 {
@@ -187,7 +202,11 @@ static struct verdict place_request(struct broker *self, const struct source *fr
         return turn_away(self, place);
     slot->deadline_at = self->now_at + left_us;
     slot->wish = wish;
-    if (worker == NULL && enqueue(self, slot) != STATUS_OK) {
+    enum turn turn = find_turn(self, slot, &pair->header);
+    if (turn == TURN_LATER)
+        worker = NULL;
+    bool waits = worker == NULL && turn == TURN_NOW;
+    if (turn == TURN_NEVER || (waits && enqueue(self, slot) != STATUS_OK)) {
         undo(self, slot);
         return turn_away(self, place);
     }

@@ -207,7 +207,8 @@ void slots_orphan(struct slots *self, struct slot *slot)
 void slots_attach(struct slots *self, struct slot *slot, struct slot *leader)
 {
     assert(slot->state == SLOT_QUEUED);
-    assert(leader->state == SLOT_QUEUED || leader->state == SLOT_RUNNING);
+    assert(leader->state != SLOT_FREE);
+    assert(leader->state != SLOT_ATTACHED);
     assert(kept_bytes(slot) == 0);
     slot->state = SLOT_ATTACHED;
     slot->leader = slots_index(self, leader);

@@ -5,7 +5,7 @@
  *       message of its own. A slot is lent until slots_free().
  *
  * One that is ATTACHED shares the execution of another, its leader's: it has a client and a
- * deadline of its own, and nothing else. */
+ * deadline of its own, and nothing else. One that is IN_LINE waits for its turn: see orders.h. */
 #ifndef BROKER_SLOTS_H
 #define BROKER_SLOTS_H
 
@@ -15,7 +15,7 @@
 
 #define SLOT_SMALL_BYTES 256u /* most requests are smaller: no allocation */
 
-enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_ATTACHED };
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_ATTACHED, SLOT_IN_LINE };
 
 /* Flags that say what its client wants, and not how it is to be executed. */
 #define SLOT_CLIENT_FLAGS                                                                          \
