@@ -50,6 +50,11 @@ struct broker_outside {
 
     /* A line of the log; NULL: none wanted. */
     void (*note)(void *self, enum log_event event, const struct log_field *fields, size_t count);
+
+    /* Whose key the connection has that this message came over; NULL: nobody is asked for a key.
+     *
+     * returns  valid until broker_grant_anew(); NULL: not allowed */
+    const struct allowed *(*identify)(void *self, zmq_msg_t *message);
 };
 
 struct broker_config {
@@ -145,6 +150,10 @@ bool broker_is_drained(const struct broker *self); /* nothing is in flight any m
 
 /* A message of the events of another broker, by its index in others.h. */
 void broker_hear(struct broker *self, unsigned other, struct bytes message, int64_t now_at);
+
+/* There is another list of those who are allowed: who is not in it is sent away. What identify()
+ * has returned until now must still be valid. */
+void broker_grant_anew(struct broker *self, const struct allow_list *list, int64_t now_at);
 
 /* What the process takes of its host, for statistics. */
 void broker_set_usage(struct broker *self, uint64_t cpu_us, uint64_t rss_bytes);

@@ -1,5 +1,5 @@
-/* broker_admin - what operators tell the broker: a table of methods. On loopback everybody is an
- * operator. See docs/protocol.md, "Cases, decided". */
+/* broker_admin - what operators tell the broker: a table of methods. Where nobody is asked for a
+ * key everybody is an operator. See docs/protocol.md, "Cases, decided". */
 #include "broker/broker_private.h"
 
 static void admin_drain(struct broker *self, const struct source *from, const struct pair *pair)
@@ -58,6 +58,8 @@ static const struct {
 void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)
 {
     size_t i = 0, count = sizeof methods / sizeof methods[0];
+    if (!broker_is_granted(self, from, pair, grants_refuse_order(from->peer->allowed)))
+        return;
     while (i < count && !bytes_are(pair->header.method, methods[i].method))
         i++;
     if (i < count)

@@ -190,7 +190,7 @@ static struct verdict ask_memory(struct broker *self, struct admission *admissio
 }
 
 static struct verdict (*const questions[])(struct broker *self, struct admission *admission) = {
-    look, meter, broker_ask_breaker, ration, rank, ask_memory};
+    broker_check_grants, look, meter, broker_ask_breaker, ration, rank, ask_memory};
 
 /* It gets no place after all: as if it had not come. */
 static void give_back(struct broker *self, struct admission *admission)

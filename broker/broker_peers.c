@@ -286,14 +286,28 @@ static struct verdict check_hello(const struct broker *self, struct bytes body,
     return (struct verdict){.status = STATUS_OK};
 }
 
+/* What it says it is; one whose key is no worker's is none. */
+static enum role role_of(const struct header *header, const struct allowed *allowed)
+{
+    if (allowed != NULL && allowed->kind != KEY_WORKER)
+        return ROLE_CLIENT;
+    return header->role < ROLE_COUNT ? (enum role)header->role : ROLE_NONE;
+}
+
 /* A greeting begins a connection anew: what was before it on the same one is over. */
 void broker_on_hello(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct msg_hello hello;
     enum side side = from->side;
     uint64_t number = from->peer->number;
+    char session[SESSION_ID_BYTES];
+    const struct allowed *allowed = NULL;
     struct verdict verdict = check_hello(self, pair->body, &hello);
     struct peer *peer = sessions_find(self->sessions, side, number);
+    if (verdict.status == STATUS_OK)
+        verdict = broker_know(self, from, &allowed);
+    if (verdict.status == STATUS_OK)
+        hello.session = broker_session_of(allowed, hello.session, session);
     if (peer != NULL) {
         peer->resumes = verdict.status == STATUS_OK && hello.resume &&
                         memcmp(hello.session.data, peer->session, SESSION_ID_BYTES) == 0;
@@ -319,7 +333,8 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
         broker_stranger(self, side, number, &verdict);
         return;
     }
-    peer->role = pair->header.role < ROLE_COUNT ? (enum role)pair->header.role : ROLE_NONE;
+    peer->role = role_of(&pair->header, allowed);
+    peer->allowed = allowed;
     peer->resumed_at = hello.resume ? self->now_at : 0;
     peer->pid = hello.pid;
     peer->instance = name_of(hello.instance);
@@ -348,7 +363,8 @@ static enum status place_partition(struct broker *self, const struct peer *peer,
                                 .weight = ready->weight,
                                 .zone = ready->zone,
                                 .endpoint = ready->endpoint,
-                                .instance = name_bytes(&peer->instance)};
+                                .instance = name_bytes(&peer->instance),
+                                .curve_key = ready->curve_key};
     memcpy(worker->uuid, ready->uuid.data != NULL ? ready->uuid.data : peer->session,
            SESSION_ID_BYTES);
     memcpy(worker->endpoint, ready->endpoint.data, ready->endpoint.size);
@@ -386,6 +402,11 @@ void broker_on_ready(struct broker *self, const struct source *from, const struc
                  is_sound(&ready, role) && (worker == NULL || worker->role == role);
     if (!sound) {
         broker_reject(self, from, pair);
+        return;
+    }
+    const char *hint = grants_refuse_ready(from->peer->allowed, role, ready.curve_key);
+    if (hint != NULL) {
+        broker_revoke(self, from->peer, STATUS_FORBIDDEN, hint);
         return;
     }
     bool first = worker == NULL;

@@ -13,6 +13,7 @@
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
  *   broker_breakers.c    a method that keeps failing is left alone
  *   broker_policy.c      what may change while it runs
+ *   broker_keys.c        whose key each has, and what it may do
  *   broker_queries.c     QUERY, INVALIDATE, and questions passed on
  *   broker_admin.c       ADMIN: what operators tell it
  *   broker_operate.c     of it: limits, breakers, settings
@@ -25,6 +26,7 @@
 #include "broker/dead_letters.h"
 #include "broker/estimates.h"
 #include "broker/events.h"
+#include "broker/grants.h"
 #include "broker/identities.h"
 #include "broker/keeps.h"
 #include "broker/limits.h"
@@ -265,6 +267,19 @@ void broker_keep_dead(struct broker *self, const struct slot *slot); /* that was
 void broker_judge_worker(struct broker *self, struct worker *worker,
                          bool failed);         /* one has ended so */
 void broker_tick_workers(struct broker *self); /* who was ejected comes back, and gets more */
+
+/* broker_keys.c */
+struct verdict broker_know(const struct broker *self, const struct source *from,
+                           const struct allowed **ret);
+/* The session of a key: the same bytes of another one are another session.
+ *
+ * ret  SESSION_ID_BYTES */
+struct bytes broker_session_of(const struct allowed *allowed, struct bytes session, char *ret);
+struct verdict broker_check_grants(struct broker *self, struct admission *admission);
+/* refusal: of grants.h; if there is one the question is answered with it, and false returned. */
+bool broker_is_granted(struct broker *self, const struct source *from, const struct pair *pair,
+                       const char *refusal);
+void broker_revoke(struct broker *self, struct peer *peer, enum status status, const char *reason);
 
 /* broker_peers.c */
 broker_handler broker_on_hello, broker_on_ready, broker_on_heartbeat, broker_on_drain,

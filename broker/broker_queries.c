@@ -125,6 +125,9 @@ static void query_instance(struct broker *self, const struct source *from, const
                                "instance wants {instance, method, body}");
         return;
     }
+    if (bytes_are(query.method, "loglevel") &&
+        !broker_is_granted(self, from, pair, grants_refuse_order(from->peer->allowed)))
+        return;
     if (bytes_are(query.instance, self->instance)) {
         query_own(self, from, pair, &query);
         return;
@@ -239,6 +242,8 @@ static bool are_tags(struct bytes tags)
 void broker_on_invalidate(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct msg_invalidate invalidate;
+    if (!broker_is_granted(self, from, pair, grants_refuse_invalidate(from->peer->allowed)))
+        return;
     if (message_decode(MSG_INVALIDATE, pair->body, &invalidate) != STATUS_OK ||
         invalidate.origin.size != SESSION_ID_BYTES || !are_tags(invalidate.tags)) {
         broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "actors/runtime/command_line.h"
+#include "actors/runtime/guard.h"
+#include "actors/runtime/keys.h"
 #include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/router.h"
@@ -41,6 +43,8 @@ struct process {
     unsigned others_count;
     struct inlets inlets; /* what the loop sleeps on */
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
+    struct keys keys;
+    struct guard *guard; /* NULL: whoever can reach it may connect */
     struct broker *broker;
     struct metrics *metrics;
     struct reload *reload;
@@ -173,6 +177,12 @@ static void note(void *outside, enum log_event event, const struct log_field *fi
     log_write(event, fields, count);
 }
 
+static const struct allowed *identify(void *outside, zmq_msg_t *message)
+{
+    struct process *self = outside;
+    return guard_identify(self->guard, message);
+}
+
 /* Take in until there is nothing more, or a bound is reached. A message begun is finished. */
 static unsigned take_all(struct process *self, enum side side, unsigned burst_max, int64_t until_at)
 {
@@ -230,11 +240,23 @@ static void look_after_process(struct process *self, int64_t now_at)
     log_flush();
 }
 
+/* Who wants to connect, and who may not any more. */
+static unsigned look_at_keys(struct process *self, int64_t now_at)
+{
+    if (self->guard == NULL)
+        return 0;
+    if (guard_refresh(self->guard, now_at))
+        broker_grant_anew(self->broker, guard_list(self->guard), now_at);
+    return guard_take(self->guard);
+}
+
 /* Finishing comes before admitting. Returns what was taken in. */
 static unsigned turn(struct process *self)
 {
-    unsigned taken = take_all(self, SIDE_BACKEND, BACKEND_BURST_MAX, INT64_MAX);
     int64_t now_at = clock_now();
+    unsigned taken = look_at_keys(self, now_at);
+    taken += take_all(self, SIDE_BACKEND, BACKEND_BURST_MAX, INT64_MAX);
+    now_at = clock_now();
     taken += take_others(self, now_at);
     broker_tick(self->broker, now_at);
     broker_dispatch(self->broker, now_at);
@@ -258,6 +280,8 @@ static void sleep_until(struct process *self, int64_t due_at)
     inlets_add(&self->inlets, &self->events);
     for (unsigned i = 0; i < self->others_count; i++)
         inlets_add(&self->inlets, &self->others[i]);
+    if (self->guard != NULL)
+        guard_watch(self->guard, &self->inlets);
     inlets_wait(&self->inlets, timeout_ms > 0 ? (int)timeout_ms : 0);
 }
 
@@ -294,6 +318,8 @@ static void run(struct process *self)
 static bool open_sockets(struct process *self, const struct settings *settings, int io_threads)
 {
     static const char *const keys[] = {"frontend", "backend", "events"};
+    static const char *const domains[] = {DOMAIN_CLIENT, DOMAIN_WORKER, DOMAIN_WORKER};
+    const char *advertise = settings_text(settings, "common", "advertise");
     char reason[SOCKET_REASON_BYTES];
     int hwm = EVENTS_HWM;
     unsigned long second = io_threads > 1 ? 2 : 0, first = io_threads > 1 ? 1 : 0;
@@ -306,7 +332,9 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
     inlet_init(&self->events, sockets[SIDE_COUNT]);
     for (size_t i = 0; i < 3; i++) {
         const char *endpoint = settings_text(settings, "broker", keys[i]);
-        if (socket_bind(sockets[i], endpoint, self->endpoints[i], reason))
+        if (self->guard != NULL)
+            guard_protect(self->guard, sockets[i], domains[i]);
+        if (socket_bind(sockets[i], endpoint, advertise, self->endpoints[i], reason))
             continue;
         fprintf(stderr, "fact-broker: %s: %s\n", keys[i], reason);
         return false;
@@ -326,6 +354,8 @@ static int open_others(struct process *self, const struct settings *settings)
         void *socket = socket_open(self->context, ZMQ_SUB, 0, 0);
         inlet_init(&self->others[self->others_count++], socket);
         socket_set_reconnect(socket, OTHERS_RECONNECT_MS);
+        if (self->keys.used)
+            socket_set_curve(socket, &self->keys.own, self->keys.servers.keys[0]);
         for (size_t j = 0; j < sizeof topics / sizeof topics[0]; j++)
             zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topics[j], strlen(topics[j]));
         good = socket_connect(socket, others.places[i].events, reason);
@@ -335,12 +365,31 @@ static int open_others(struct process *self, const struct settings *settings)
     return good ? EX_OK : EX_USAGE;
 }
 
+/* The allow list, and our key for all sockets; false: said why not. */
+static bool open_guard(struct process *self, const struct settings *settings)
+{
+    struct keys *keys = &self->keys;
+    char reason[KEY_FILE_REASON_BYTES];
+    bool alone = settings_text(settings, "broker", "peers")[0] == '\0';
+    unsigned does = KEYS_LETS_IN | (alone ? 0 : KEYS_CONNECTS);
+    bool good = keys_read(settings, "broker", does, keys, reason) &&
+                guard_open(&self->guard, self->context, keys, self->metrics, reason);
+    if (!good)
+        fprintf(stderr, "fact-broker: %s\n", reason);
+    return good;
+}
+
 static void start(struct process *self, const struct settings *settings, const char *instance,
                   const struct policy *policy)
 {
     struct broker_config config = broker_config_default();
-    const struct broker_outside outside = {self,         send_message, publish,
-                                           answer_query, read_anew,    note};
+    const struct broker_outside outside = {self,
+                                           send_message,
+                                           publish,
+                                           answer_query,
+                                           read_anew,
+                                           note,
+                                           self->guard == NULL ? NULL : identify};
     config.policy = *policy;
     config.instance = instance;
     config.frontend = self->endpoints[SIDE_FRONTEND];
@@ -389,7 +438,9 @@ static int serve(const struct settings *settings, const struct policy *policy,
     log_open("broker", instance, NULL);
     zmq_ctx_set(self.context, ZMQ_IO_THREADS, io_threads);
     socket_raise_limits(self.context);
-    if (open_sockets(&self, settings, io_threads))
+    if (!open_guard(&self, settings))
+        code = EX_CONFIG;
+    else if (open_sockets(&self, settings, io_threads))
         code = open_others(&self, settings);
     if (code == EX_OK) {
         start(&self, settings, instance, policy);
@@ -397,6 +448,7 @@ static int serve(const struct settings *settings, const struct policy *policy,
         log_event(EVENT_STOPPED, log_u64("drained", broker_is_drained(self.broker)));
         broker_destroy(&self.broker);
     }
+    guard_destroy(&self.guard);
     socket_close(&self.sockets[SIDE_FRONTEND].socket);
     socket_close(&self.sockets[SIDE_BACKEND].socket);
     socket_close(&self.events.socket);
@@ -404,6 +456,7 @@ static int serve(const struct settings *settings, const struct policy *policy,
         socket_close(&self.others[i].socket);
     zmq_ctx_term(self.context);
     metrics_destroy(&self.metrics);
+    keys_wipe(&self.keys);
     log_flush();
     return code;
 }

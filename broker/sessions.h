@@ -7,7 +7,8 @@
 #define BROKER_SESSIONS_H
 
 #include "actors/runtime/actor.h" /* struct name */
-#include "protocol/session.h"     /* SESSION_ID_BYTES */
+#include "actors/runtime/allow_list.h"
+#include "protocol/session.h" /* SESSION_ID_BYTES */
 
 enum side { SIDE_FRONTEND, SIDE_BACKEND, SIDE_COUNT };
 
@@ -16,7 +17,8 @@ struct peer {
     enum side side;
     uint64_t number; /* of its routing id */
     char session[SESSION_ID_BYTES];
-    enum role role; /* by its HELLO */
+    enum role role;                /* by its HELLO */
+    const struct allowed *allowed; /* its key and grants; NULL: nobody is asked for one */
     uint64_t pid;
     struct name instance, version;
     int64_t heard_at, sent_at;

@@ -6,14 +6,14 @@
 #include <string.h>
 
 #define VIEW_BYTES_MAX MESSAGE_BYTES_MAX
-#define MEMBER_OVERHEAD 80u                            /* its keys, markers, uuid and weight */
+#define MEMBER_OVERHEAD 96u                            /* its keys, markers, uuid and weight */
 #define VIEW_OVERHEAD 64u                              /* what is not members */
 #define COUNTER_MAX (UINT64_MAX / VIEW_EPOCH_STEP - 1) /* leaves no room above: nobody means it */
 
 struct place_in_view {
     char uuid[SESSION_ID_BYTES];
     uint64_t weight;
-    struct name zone, instance;
+    struct name zone, instance, curve_key;
     size_t endpoint_size;
     char endpoint[ENDPOINT_BYTES_MAX];
 };
@@ -80,6 +80,7 @@ static bool is_same(const struct place_in_view *left, const struct place_in_view
     return left->weight == right->weight &&
            bytes_equal(name_bytes(&left->zone), name_bytes(&right->zone)) &&
            bytes_equal(name_bytes(&left->instance), name_bytes(&right->instance)) &&
+           bytes_equal(name_bytes(&left->curve_key), name_bytes(&right->curve_key)) &&
            left->endpoint_size == right->endpoint_size &&
            memcmp(left->endpoint, right->endpoint, left->endpoint_size) == 0;
 }
@@ -87,7 +88,8 @@ static bool is_same(const struct place_in_view *left, const struct place_in_view
 /* At most; so that what is taken in can be said. */
 static size_t bytes_of_member(const struct place_in_view *place)
 {
-    return MEMBER_OVERHEAD + place->zone.size + place->instance.size + place->endpoint_size;
+    return MEMBER_OVERHEAD + place->zone.size + place->instance.size + place->curve_key.size +
+           place->endpoint_size;
 }
 
 enum status view_put(struct view *self, const struct msg_member *member, int64_t now_at)
@@ -97,6 +99,7 @@ enum status view_put(struct view *self, const struct msg_member *member, int64_t
     struct place_in_view place = {.weight = member->weight,
                                   .zone = name_of(member->zone),
                                   .instance = name_of(member->instance),
+                                  .curve_key = name_of(member->curve_key),
                                   .endpoint_size = member->endpoint.size};
     memcpy(place.uuid, member->uuid.data, SESSION_ID_BYTES);
     memcpy(place.endpoint, member->endpoint.data, member->endpoint.size);
@@ -140,6 +143,7 @@ static bool is_as(const struct place_in_view *place, const struct msg_member *me
 {
     struct bytes endpoint = {place->endpoint, place->endpoint_size};
     return place->weight == member->weight && bytes_equal(name_bytes(&place->zone), member->zone) &&
+           bytes_equal(name_bytes(&place->curve_key), member->curve_key) &&
            bytes_equal(endpoint, member->endpoint);
 }
 
@@ -195,7 +199,8 @@ static void write_members(const struct view *self, struct writer *writer)
                                     .weight = place->weight,
                                     .zone = name_bytes(&place->zone),
                                     .endpoint = {place->endpoint, place->endpoint_size},
-                                    .instance = name_bytes(&place->instance)};
+                                    .instance = name_bytes(&place->instance),
+                                    .curve_key = name_bytes(&place->curve_key)};
         enum status status = message_write(MSG_MEMBER, &member, writer);
         assert(status == STATUS_OK);
     }

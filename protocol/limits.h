@@ -39,6 +39,13 @@
 #define SESSIONS_MAX 16384u     /* peers of one broker that have greeted */
 #define WORKER_CREDIT_MAX 1024u /* requests one worker may hold */
 
+/* Keys. */
+#define ALLOWED_MAX 1024u             /* keys of one allow list ... */
+#define ALLOW_LIST_BYTES_MAX 1048576u /* ... and its text */
+#define ALLOW_LINE_BYTES_MAX 1023u    /* of one key */
+#define CURVE_SERVER_KEYS_MAX 4u      /* that a client tries one after the other */
+#define HANDSHAKES_PER_TURN_MAX 64u   /* that a process judges before it goes on with its work */
+
 /* The broker. */
 #define SLOTS_MAX 32768u          /* requests in flight */
 #define QUEUE_DEPTH_MAX 10000u    /* of them waiting for one role */

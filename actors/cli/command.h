@@ -29,6 +29,8 @@ enum cli_option {
     CLI_USER,
     CLI_CLASS,
     CLI_CONFIG,
+    CLI_KEY,
+    CLI_SERVER_KEY,
     CLI_QUIET,
     CLI_HELP,
     CLI_GLOBAL_COUNT, /* those above go with every command, those below are a command's own */
@@ -56,6 +58,7 @@ enum cli_option {
     CLI_DEADLINE,
     CLI_MONITOR,
     CLI_DRY_RUN,
+    CLI_NAME,
     CLI_OPTION_COUNT
 };
 

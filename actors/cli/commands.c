@@ -24,6 +24,10 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        0, 0, "Importance: the last is refused first"},
     [CLI_CONFIG]    = {"config", 0, VALUE_TEXT, "FILE", NULL, "FACT_CONFIG",
                        1, PATH_BYTES_MAX, "fact.yaml"},
+    [CLI_KEY]       = {"key", 0, VALUE_TEXT, "FILE", NULL, "FACT_KEY",
+                       1, PATH_BYTES_MAX, "Key pair to connect with, NAME.secret of keys generate"},
+    [CLI_SERVER_KEY] = {"server-key", 0, VALUE_TEXT, "FILE", NULL, "FACT_SERVER_KEY",
+                       1, PATH_BYTES_MAX, "Public key of the broker, its NAME.public"},
     [CLI_QUIET]     = {"quiet", 'q', VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Print the value alone"},
     [CLI_HELP]      = {"help", 'h', VALUE_SWITCH, "", NULL, NULL,
@@ -42,8 +46,8 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        1, PINGS_MAX, "How many"},
     [CLI_ORIGINS]   = {"origins", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Where each value came from"},
-    [CLI_DIR]       = {"dir", 'd', VALUE_TEXT, "DIR", "./fact-demo", NULL,
-                       1, PATH_BYTES_MAX, "Directory of database and logs; made if need be"},
+    [CLI_DIR]       = {"dir", 'd', VALUE_TEXT, "DIR", NULL, NULL,
+                       1, PATH_BYTES_MAX, "Directory of what is written: ./fact-demo, of keys ./keys"},
     [CLI_COMPANIES] = {"companies", 0, VALUE_NUMBER, "N", "12", NULL,
                        1, DEMO_COMPANIES_MAX, "Firms in the demo data"},
     [CLI_DB]        = {"db", 0, VALUE_TEXT, "FILE", NULL, NULL,
@@ -76,6 +80,8 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        1, TIMEOUT_MS_MAX, "How long it may finish what it holds"},
     [CLI_MONITOR]   = {"monitor", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Wait until they have left; 1 if they do not"},
+    [CLI_NAME]      = {"name", 0, VALUE_TEXT, "NAME", NULL, NULL,
+                       1, NAME_BYTES_MAX, "Of the key, and so of its files; otherwise fact"},
 };
 
 static const struct verb verbs[] = {
@@ -167,6 +173,18 @@ static const struct verb verbs[] = {
      "  fact breaker trip tool_executor/SQL_QueryReadonly", verb_breaker_trip},
     {"breaker reset", "ROLE/METHOD", 1, 1, {CLI_DRY_RUN},
      "Close a breaker, and forget what it has counted", NULL, verb_breaker_reset},
+    {"keys generate", "", 0, 0, {CLI_DIR, CLI_NAME},
+     "Make a key pair for connections off this machine",
+     "Writes NAME.secret, which stays with its owner, and NAME.public, and prints the public key and\n"
+     "a line for the allow list. See docs/operations.md, \"Off this machine: keys\".\n\n"
+     "  fact keys generate --dir /etc/fact/keys --name broker", verb_keys_generate},
+    {"keys show", "", 0, 0, {CLI_DIR, CLI_NAME},
+     "List public keys, their ids and age; due: older than 90 days", NULL, verb_keys_show},
+    {"keys rotate", "", 0, 0, {CLI_DIR, CLI_NAME},
+     "Make a new key pair beside one that is in use",
+     "The old files get their key's id as a part of their names. NAME.public then holds both public\n"
+     "keys, so that whoever is given it finds the broker before and after it changes its own.",
+     verb_keys_rotate},
     {"init", "", 0, 0, {CLI_DIR, CLI_COMPANIES},
      "Write the demo data into DIR/demo.sqlite",
      "Twice does no harm: rows that are missing are added, nothing is ever changed.", verb_init},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/cli/diagnose.h"
+#include "actors/client/client_keys.h"
 #include "protocol/message.h"
 
 #define PATIENCE_MS 300 /* then a look whether anybody listens at all */
@@ -50,13 +51,38 @@ static enum exit_code report(const struct invocation *invocation, struct fact **
     if (fact_state(*handle) == FACT_REFUSED)
         fprintf(invocation->err,
                 "fact: the broker at %s sent us away: %s (%s)\n"
-                "To mend it: use a fact of the same version as the broker; this is %s.\n",
-                peer.endpoint, statuses[peer.refused].name, peer.reason, FACT_VERSION);
+                "To mend it: %s.\n",
+                peer.endpoint, statuses[peer.refused].name, peer.reason,
+                peer.refused == STATUS_UNAUTHENTICATED
+                    ? "have the key of --key allowed there (docs/operations.md)"
+                    : "use a fact of the same version as the broker; this is " FACT_VERSION);
     else
-        diagnosis_print(diagnosis, peer.endpoint, invocation->err);
+        diagnosis_print(diagnosis, peer.endpoint, peer.reason, invocation->err);
     enum exit_code code = fact_state(*handle) == FACT_REFUSED ? CODE_REFUSED : CODE_UNREACHABLE;
     fact_destroy(handle);
     return code;
+}
+
+/* The files with the keys, so that it is told which of the options is wrong. */
+static bool check_keys(const struct invocation *invocation)
+{
+    struct client_keys keys;
+    const char *key = invocation->options[CLI_KEY].text;
+    const char *server = invocation->options[CLI_SERVER_KEY].text;
+    bool good = client_keys_read(key, server, &keys);
+    const char *why = strerror(errno);
+    client_keys_wipe(&keys);
+    if (good)
+        return true;
+    if (key == NULL || server == NULL)
+        why = "each needs the other";
+    else if (errno == EINVAL)
+        why = "one holds no key; they are NAME.secret and NAME.public of fact keys generate";
+    else if (errno == EACCES)
+        why = "the key pair must be readable, and by its owner alone: chmod 600";
+    fprintf(invocation->err, "fact: --key %s, --server-key %s: %s\n", key != NULL ? key : "(none)",
+            server != NULL ? server : "(none)", why);
+    return false;
 }
 
 static enum exit_code open_handle(const struct invocation *invocation, bool plain,
@@ -67,12 +93,16 @@ static enum exit_code open_handle(const struct invocation *invocation, bool plai
     struct fact_options options = {.endpoints = endpoint,
                                    .tenant = invocation->options[CLI_TENANT].text,
                                    .user = invocation->options[CLI_USER].text,
-                                   .plain = plain};
+                                   .plain = plain,
+                                   .key_file = invocation->options[CLI_KEY].text,
+                                   .server_key_file = invocation->options[CLI_SERVER_KEY].text};
     struct diagnosis diagnosis;
+    if (!check_keys(invocation))
+        return CODE_USAGE;
     struct fact *handle = fact_open(&options);
     if (handle == NULL && errno == EINVAL) {
         diagnose(endpoint, STEP_MS, &diagnosis);
-        diagnosis_print(&diagnosis, endpoint, invocation->err);
+        diagnosis_print(&diagnosis, endpoint, "", invocation->err);
         return CODE_USAGE;
     }
     if (handle == NULL) {

@@ -8,6 +8,7 @@
 
 #include "protocol/envelope.h"
 
+#define DEMO_DIRECTORY "./fact-demo" /* where it is, if nobody says */
 #define DEMO_COMPANIES_DEFAULT 12u
 #define DEMO_COMPANIES_MAX 4000u /* their names fit one answer of a tool */
 #define DEMO_SECTORS 6u

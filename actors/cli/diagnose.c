@@ -155,7 +155,8 @@ void diagnose(const char *endpoint, int timeout_ms, struct diagnosis *ret)
     close(descriptor);
 }
 
-void diagnosis_print(const struct diagnosis *diagnosis, const char *endpoint, FILE *out)
+void diagnosis_print(const struct diagnosis *diagnosis, const char *endpoint, const char *handshake,
+                     FILE *out)
 {
     static const char *const names[STEP_COUNT] = {"endpoint", "name", "connection", "greeting"};
     static const char *const mends[STEP_COUNT + 1] = {
@@ -170,7 +171,13 @@ void diagnosis_print(const struct diagnosis *diagnosis, const char *endpoint, FI
     for (unsigned step = 0; step < STEP_COUNT && diagnosis->texts[step][0] != '\0'; step++)
         fprintf(out, "  %-10s  %-6s  %s\n", names[step],
                 step == (unsigned)diagnosis->failed ? "failed" : "ok", diagnosis->texts[step]);
-    if (diagnosis->failed == STEP_COUNT)
+    bool keyless = diagnosis->failed == STEP_COUNT && handshake[0] != '\0';
+    if (keyless)
+        fprintf(out, "  %-10s  failed  %s\n", "key", handshake);
+    else if (diagnosis->failed == STEP_COUNT)
         fprintf(out, "  %-10s  failed  no WELCOME came\n", "welcome");
-    fprintf(out, "To mend it: %s.\n", mends[diagnosis->failed]);
+    fprintf(out, "To mend it: %s.\n",
+            keyless ? "name your key and the broker's: --key, --server-key; yours must be in its "
+                      "allow list (docs/operations.md)"
+                    : mends[diagnosis->failed]);
 }

@@ -22,7 +22,10 @@ struct diagnosis {
  * timeout_ms  of each step that waits; a name's resolver has its own */
 void diagnose(const char *endpoint, int timeout_ms, struct diagnosis *ret);
 
-/* Print the steps, and what to do about it. */
-void diagnosis_print(const struct diagnosis *diagnosis, const char *endpoint, FILE *out);
+/* Print the steps, and what to do about it.
+ *
+ * handshake  why that of our own connection has failed; empty: it has not */
+void diagnosis_print(const struct diagnosis *diagnosis, const char *endpoint, const char *handshake,
+                     FILE *out);
 
 #endif

@@ -460,8 +460,9 @@ static enum exit_code prepare(struct demo *self)
     *slash = '\0';
     self->surroundings.programs = self->programs;
     self->surroundings.config = invocation->options[CLI_CONFIG].text;
-    if (!make_directory(invocation->options[CLI_DIR].text, invocation->err) ||
-        realpath(invocation->options[CLI_DIR].text, self->directory) == NULL)
+    const char *given = invocation->options[CLI_DIR].text;
+    const char *directory = given != NULL ? given : DEMO_DIRECTORY;
+    if (!make_directory(directory, invocation->err) || realpath(directory, self->directory) == NULL)
         return CODE_FAILED;
     snprintf(path, sizeof path, "%s/log", self->directory);
     return make_directory(path, invocation->err) ? prepare_database(self) : CODE_FAILED;

@@ -19,8 +19,7 @@ static bool is_json(const struct invocation *invocation)
     return invocation->options[CLI_OUTPUT].number == OUTPUT_JSON;
 }
 
-/* Print a map, as JSON or as lines; and that was that. */
-static void print_map(const struct invocation *invocation, struct document *document)
+void verb_print_map(const struct invocation *invocation, struct document *document)
 {
     if (is_json(invocation)) {
         json_print(document_value(document), invocation->out);
@@ -72,7 +71,7 @@ enum exit_code verb_config_check(const struct invocation *invocation)
     put_bool(&document.writer, "valid", true);
     put_u64(&document.writer, "from_file", from_file);
     put_u64(&document.writer, "from_environment", from_environment);
-    print_map(invocation, &document);
+    verb_print_map(invocation, &document);
     settings_destroy(&settings);
     return CODE_OK;
 }
@@ -116,7 +115,7 @@ enum exit_code verb_init(const struct invocation *invocation)
     const char *directory = invocation->options[CLI_DIR].text;
     unsigned companies = (unsigned)invocation->options[CLI_COMPANIES].number;
     if (directory == NULL)
-        directory = "./fact-demo";
+        directory = DEMO_DIRECTORY;
     snprintf(path, sizeof path, "%s/demo.sqlite", directory);
     if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
         fprintf(invocation->err, "fact: %s: %s\n", directory, strerror(errno));
@@ -132,7 +131,7 @@ enum exit_code verb_init(const struct invocation *invocation)
     put_text(&document.writer, "database", bytes_of(path));
     put_u64(&document.writer, "companies", companies);
     put_u64(&document.writer, "financial_records", (uint64_t)companies * DEMO_QUARTERS);
-    print_map(invocation, &document);
+    verb_print_map(invocation, &document);
     return CODE_OK;
 }
 
@@ -148,7 +147,7 @@ enum exit_code verb_version(const struct invocation *invocation)
     put_text(&document.writer, "version", bytes_of(FACT_VERSION));
     put_u64(&document.writer, "protocol", PROTOCOL_VERSION);
     put_text(&document.writer, "libzmq", bytes_of(text));
-    print_map(invocation, &document);
+    verb_print_map(invocation, &document);
     return CODE_OK;
 }
 

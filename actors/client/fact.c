@@ -63,7 +63,8 @@ static bool open_parts(struct fact *self, const struct fact_options *options)
         return false;
     }
     calls_init(&self->calls, calls_max);
-    return lines_open(self);
+    return client_keys_read(options->key_file, options->server_key_file, &self->keys) &&
+           lines_open(self);
 }
 
 struct fact *fact_open(const struct fact_options *options)
@@ -105,6 +106,7 @@ void fact_destroy(struct fact **self_p)
     endings_drop(&self->fetched);
     free(self->current);
     calls_fini(&self->calls);
+    client_keys_wipe(&self->keys);
     free(self);
     *self_p = NULL;
     errno = error;

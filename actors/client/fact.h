@@ -27,20 +27,23 @@
 struct fact;
 
 struct fact_options {
-    const char *endpoints; /* with commas; NULL: tcp://127.0.0.1:5550 */
-    const char *instance;  /* name for people; NULL: made up */
-    const char *tenant;    /* of all calls; NULL: none */
-    const char *user;      /* of all calls: whom a trusted service acts for; NULL: none */
-    uint32_t calls_max;    /* calls without an end, 1 to CALLS_MAX; 0: CALLS_MAX */
-    bool plain;            /* one broker at a time; nothing is tried again or held back */
-    bool given_only;       /* brokers that others name are not used */
+    const char *endpoints;       /* with commas; NULL: tcp://127.0.0.1:5550 */
+    const char *instance;        /* name for people; NULL: made up */
+    const char *tenant;          /* of all calls; NULL: none */
+    const char *user;            /* of all calls: whom a trusted service acts for; NULL: none */
+    uint32_t calls_max;          /* calls without an end, 1 to CALLS_MAX; 0: CALLS_MAX */
+    bool plain;                  /* one broker at a time; nothing is tried again or held back */
+    bool given_only;             /* brokers that others name are not used */
+    const char *key_file;        /* key pair to connect with (fact keys generate); NULL: none ... */
+    const char *server_key_file; /* ... and the brokers' public key; both, or neither */
 };
 
 /* Make a handle. Connecting begins now and goes on in the background: nobody need be there.
  *
  * options  borrowed for the call; NULL: all defaults
- * returns  NULL with errno: EINVAL, an endpoint or name that is none or too long; else as of
- *          zmq_socket(), epoll_create1() or timerfd_create() */
+ * returns  NULL with errno: EINVAL, an endpoint or name that is none or too long, a file without a
+ *          key, or one of the two without the other; EACCES, others may read the key pair; else as
+ *          of open(), zmq_socket(), epoll_create1() or timerfd_create() */
 struct fact *fact_open(const struct fact_options *options);
 
 /* Calls that have no end yet get none. Accepts NULL. */

@@ -186,6 +186,7 @@ static bool open_line(struct fact *self, unsigned index, uint32_t route)
     struct transport *transport = transport_new(self->zmq);
     if (transport == NULL)
         return false;
+    transport_set_keys(transport, &self->keys);
     if (!transport_connect(transport, self->routes.entries[route].endpoint) ||
         !watch(self, transport_descriptor(transport))) {
         transport_destroy(&transport);
@@ -342,6 +343,9 @@ void lines_take(struct fact *self)
             session_take(line->session, message, self->now_at);
         if (line->session != NULL && transport_was_lost(line->transport))
             session_lost(line->session, "the connection was closed", self->now_at);
+        const char *refusal = line->session == NULL ? NULL : transport_refusal(line->transport);
+        if (refusal != NULL)
+            (void)snprintf(self->reason, sizeof self->reason, "%s", refusal);
     }
 }
 

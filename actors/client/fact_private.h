@@ -48,6 +48,7 @@ struct fact {
     struct throttle throttles[ROLE_COUNT];
     uint64_t retried, resent, held_back;
 
+    struct client_keys keys;
     struct routes routes;
     struct line lines[LINES_MAX];
     char name[NAME_BYTES_MAX + 1];

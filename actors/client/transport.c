@@ -17,6 +17,10 @@
 #include <zmq.h>
 
 #define MONITOR_NAME_BYTES 64
+#define HANDSHAKE_AGAIN_US US_PER_S /* after one that failed libzmq may not try again */
+#define HANDSHAKE_FAILURES                                                                         \
+    (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
+     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 #define RECONNECT_MS_MIN 100 /* and up to 200 more, so that not all come back at once */
 
 struct transport {
@@ -26,7 +30,12 @@ struct transport {
     int epoll, timer;
     int reconnect_ms;
     int64_t armed_at; /* what the timer is set to; INT64_MAX: not */
-    bool open;        /* message holds one */
+    struct client_keys keys;
+    uint32_t server;     /* of their servers, the one that is tried now */
+    char *endpoint;      /* connected to; NULL: to none */
+    int64_t again_at;    /* connect anew, since a handshake has failed; INT64_MAX: none has */
+    const char *refusal; /* why; NULL: none has */
+    bool open;           /* message holds one */
     zmq_msg_t message;
 };
 
@@ -66,6 +75,7 @@ struct transport *transport_new(void *zmq)
         ;
     self->reconnect_ms = RECONNECT_MS_MIN + (int)(self->number % 200);
     self->armed_at = INT64_MAX;
+    self->again_at = INT64_MAX;
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     self->context = zmq;
@@ -119,6 +129,8 @@ void transport_destroy(struct transport **self_p)
         close(self->timer);
     if (self->epoll >= 0)
         close(self->epoll);
+    client_keys_wipe(&self->keys);
+    free(self->endpoint);
     free(self);
     *self_p = NULL;
     errno = error;
@@ -128,7 +140,9 @@ static void *open_monitor(struct transport *self)
 {
     char name[MONITOR_NAME_BYTES];
     snprintf(name, sizeof name, "inproc://monitor-%" PRIx64 "-%u", self->number, self->monitors++);
-    if (zmq_socket_monitor(self->socket, name, ZMQ_EVENT_DISCONNECTED) != 0)
+    if (zmq_socket_monitor(self->socket, name,
+                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                               HANDSHAKE_FAILURES) != 0)
         return NULL;
     void *monitor = zmq_socket(self->context, ZMQ_PAIR);
     if (monitor != NULL && zmq_connect(monitor, name) != 0)
@@ -136,9 +150,34 @@ static void *open_monitor(struct transport *self)
     return monitor;
 }
 
+void transport_set_keys(struct transport *self, const struct client_keys *keys)
+{
+    self->keys = *keys;
+    self->server = 0;
+}
+
+static void set_keys(struct transport *self)
+{
+    const struct {
+        int option;
+        const char *key;
+    } keys[] = {{ZMQ_CURVE_SERVERKEY, self->keys.servers.keys[self->server]},
+                {ZMQ_CURVE_PUBLICKEY, self->keys.own.public_key},
+                {ZMQ_CURVE_SECRETKEY, self->keys.own.secret_key}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int rc = zmq_setsockopt(self->socket, keys[i].option, keys[i].key, CURVE_KEY_BYTES + 1);
+        assert(rc == 0); /* curve_key checks what it reads */
+    }
+}
+
 bool transport_connect(struct transport *self, const char *endpoint)
 {
     int64_t frame_bytes_max = FRAME_BYTES_MAX;
+    char *copy = strdup(endpoint); /* it may be our own */
+    assert(copy != NULL);
+    free(self->endpoint);
+    self->endpoint = copy;
+    self->again_at = INT64_MAX;
     disconnect(self);
     self->socket = zmq_socket(self->context, ZMQ_DEALER);
     if (self->socket == NULL)
@@ -149,8 +188,10 @@ bool transport_connect(struct transport *self, const char *endpoint)
     }
     zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL, &self->reconnect_ms, sizeof(int));
     zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof frame_bytes_max);
+    if (self->keys.used)
+        set_keys(self);
     self->monitor = open_monitor(self);
-    if (self->monitor != NULL && zmq_connect(self->socket, endpoint) == 0 &&
+    if (self->monitor != NULL && zmq_connect(self->socket, self->endpoint) == 0 &&
         watch(self, descriptor_of(self->socket)) && watch(self, descriptor_of(self->monitor)))
         return true;
     int error = errno;
@@ -200,15 +241,51 @@ bool transport_receive(struct transport *self, struct bytes *ret)
     return self->open;
 }
 
+static void on_handshake(struct transport *self, uint16_t event)
+{
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+        self->refusal = NULL;
+        self->again_at = INT64_MAX;
+        return;
+    }
+    if (event != ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || self->keys.used)
+        self->again_at = transport_now_at() + HANDSHAKE_AGAIN_US; /* else libzmq does it */
+    self->refusal = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "the broker does not allow our key"
+                    : !self->keys.used                       ? "the broker may want a key of us"
+                                       : "the broker has another key, or none: see the server key";
+}
+
+static void try_again(struct transport *self)
+{
+    if (self->keys.used)
+        self->server = (self->server + 1) % self->keys.servers.count;
+    bool good = transport_connect(self, self->endpoint);
+    assert(good); /* it was an endpoint before */
+}
+
+/* An event is 16 bits of this machine, and its value. */
 bool transport_was_lost(struct transport *self)
 {
-    zmq_msg_t event;
+    zmq_msg_t message;
     bool lost = false;
-    while (receive(self->monitor, &event)) {
-        lost = true; /* it is the only one asked for */
-        zmq_msg_close(&event);
+    while (receive(self->monitor, &message)) {
+        uint16_t event = 0;
+        if (zmq_msg_size(&message) >= sizeof event)
+            memcpy(&event, zmq_msg_data(&message), sizeof event);
+        if (event == ZMQ_EVENT_DISCONNECTED)
+            lost = true;
+        else
+            on_handshake(self, event);
+        zmq_msg_close(&message);
     }
+    if (transport_now_at() >= self->again_at)
+        try_again(self);
     return lost;
+}
+
+const char *transport_refusal(const struct transport *self)
+{
+    return self->refusal;
 }
 
 int transport_descriptor(const struct transport *self)
@@ -228,6 +305,8 @@ void transport_arm(struct transport *self, int64_t due_at, bool writing)
 {
     int events = ZMQ_POLLIN | (writing ? ZMQ_POLLOUT : 0);
     bool ready = has_events(self->socket, events) || has_events(self->monitor, ZMQ_POLLIN);
+    if (self->again_at < due_at)
+        due_at = self->again_at;
     if (ready)
         due_at = 1;               /* long ago */
     if (due_at == self->armed_at) /* once expired it is readable until it is set again */

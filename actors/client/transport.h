@@ -7,6 +7,7 @@
 #ifndef ACTORS_CLIENT_TRANSPORT_H
 #define ACTORS_CLIENT_TRANSPORT_H
 
+#include "actors/client/client_keys.h"
 #include "protocol/envelope.h"
 
 struct transport;
@@ -16,6 +17,9 @@ struct transport;
  * zmq  context; borrowed, and must outlive it */
 struct transport *transport_new(void *zmq);
 void transport_destroy(struct transport **self_p);
+
+/* Speak CURVE with these keys on all connections from now on; copied. */
+void transport_set_keys(struct transport *self, const struct client_keys *keys);
 
 /* Connect to this endpoint, and to no other any more.
  *
@@ -32,6 +36,10 @@ bool transport_receive(struct transport *self, struct bytes *ret);
 
 /* True once after each connection that has ended. */
 bool transport_was_lost(struct transport *self);
+
+/* Why the last handshake has failed, for people; NULL: none has since a connection was there. It is
+ * tried again by itself, with the next key that the server may have. */
+const char *transport_refusal(const struct transport *self);
 
 int transport_descriptor(const struct transport *self);
 

@@ -62,17 +62,30 @@ bool doorway_open(struct process *self, char *reason)
                                  .on_query = on_query,
                                  .on_gone = on_gone,
                                  .send = send_message};
-    inlet_init(&self->door, socket_open(self->zmq, ZMQ_ROUTER, 0, 0));
     struct metrics *metrics = self->context.metrics;
+    inlet_init(&self->door, socket_open(self->zmq, ZMQ_ROUTER, 0, 0));
+    if (!guard_open(&self->guard, self->zmq, &self->keys, metrics, reason))
+        return false;
+    if (self->guard != NULL)
+        guard_protect(self->guard, self->door.socket, DOMAIN_WORKER);
     self->unsent = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS("door"));
     self->messages_in = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "in"));
     self->messages_out = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS("door", "out"));
     self->bytes_in = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "in"));
     self->bytes_out = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS("door", "out"));
-    if (!socket_bind(self->door.socket, endpoint, self->endpoint, reason))
+    const char *advertise = settings_text(self->settings, "common", "advertise");
+    if (!socket_bind(self->door.socket, endpoint, advertise, self->endpoint, reason))
         return false;
     self->server = server_new(&config, &owner);
     return true;
+}
+
+/* Who is connected stays so when his key is taken out of the list: then each message is looked at,
+ * and he falls silent. */
+static bool is_welcome(const struct process *self, zmq_msg_t *message)
+{
+    return self->guard == NULL || !guard_has_revoked(self->guard) ||
+           guard_identify(self->guard, message) != NULL;
 }
 
 /* Take in one message; returns its cost in pairs, or 0: there is none. */
@@ -87,7 +100,7 @@ static unsigned take_one(struct process *self)
         cost = 1;
         series_add(self->messages_in, 1);
         series_add(self->bytes_in, (double)bytes.size);
-        if (peer != ROUTER_NOBODY)
+        if (peer != ROUTER_NOBODY && is_welcome(self, &message))
             cost = server_take(self->server, peer, bytes, self->context.now_at);
     }
     zmq_msg_close(&message);
@@ -99,11 +112,22 @@ unsigned doorway_take(struct process *self)
     unsigned taken = 0, cost = 1;
     if (self->server == NULL)
         return 0;
+    if (self->guard != NULL) {
+        (void)guard_refresh(self->guard, self->context.now_at);
+        taken += guard_take(self->guard);
+    }
     while (cost > 0 && taken < FRONTEND_BURST_MAX) {
         cost = take_one(self);
         taken += cost;
     }
     return taken;
+}
+
+void doorway_watch(struct process *self, struct inlets *inlets)
+{
+    inlets_add(inlets, &self->door);
+    if (self->guard != NULL)
+        guard_watch(self->guard, inlets);
 }
 
 void doorway_flush(struct process *self)
@@ -115,5 +139,6 @@ void doorway_flush(struct process *self)
 void doorway_close(struct process *self)
 {
     server_destroy(&self->server);
+    guard_destroy(&self->guard);
     socket_close(&self->door.socket);
 }

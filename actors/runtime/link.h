@@ -7,6 +7,7 @@
 
 #include "actors/runtime/inlet.h"
 #include "actors/runtime/metrics.h"
+#include "protocol/curve_key.h"
 #include "protocol/session.h"
 
 struct link;
@@ -16,7 +17,9 @@ struct link_config {
     const char *endpoint;
     int reconnect_ms;
     struct metrics *metrics;
-    const char *socket_name; /* label of its metrics: backend, frontend, peer */
+    const char *socket_name;             /* label of its metrics: backend, frontend, peer */
+    const struct curve_pair *own;        /* its key, kept by the owner; NULL: not encrypted */
+    const struct curve_servers *servers; /* with own: whom it may find there; copied */
     struct session_config session;
     struct session_owner owner;
 };
@@ -34,6 +37,7 @@ bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *re
 
 struct session *link_session(struct link *self);
 const char *link_endpoint(const struct link *self);
+const char *link_server_key(const struct link *self); /* that it uses now; NULL: not encrypted */
 
 /* Take in what has come, at most messages_max messages; returns how many. */
 unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at);

@@ -24,14 +24,17 @@ void news_connect(struct uplink *self, struct bytes endpoint, uint64_t generatio
     if (generation != self->generation)
         self->numbers.begun = false; /* another process: its numbers are others */
     self->generation = generation;
+    const char *server_key = link_server_key(self->back);
     if (!is_wanted(process) || endpoint.size >= ENDPOINT_BYTES_MAX ||
-        bytes_are(endpoint, self->events))
+        (bytes_are(endpoint, self->events) && server_key == NULL)) /* its key may be another now */
         return;
     socket_close(&self->subscriber.socket);
     memcpy(self->events, endpoint.data, endpoint.size);
     self->events[endpoint.size] = '\0';
     inlet_init(&self->subscriber, socket_open(process->zmq, ZMQ_SUB, 0, 0));
     socket_set_reconnect(self->subscriber.socket, process->reconnect_ms);
+    if (server_key != NULL)
+        socket_set_curve(self->subscriber.socket, &process->keys.own, server_key);
     int rc = zmq_setsockopt(self->subscriber.socket, ZMQ_SUBSCRIBE, "", 0);
     assert(rc == 0);
     if (!socket_connect(self->subscriber.socket, self->events, reason))

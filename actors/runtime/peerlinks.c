@@ -32,15 +32,19 @@ static void on_answer(void *context, uint64_t tag, const struct header *header, 
     acting_answer(context, tag, header, body);
 }
 
-static struct link *open_link(struct process *self, const char *endpoint)
+/* server_key  of CURVE_KEY_BYTES; absent: the partition lets in whoever can reach it */
+static struct link *open_link(struct process *self, const char *endpoint, struct bytes server_key)
 {
     char reason[SOCKET_REASON_BYTES];
+    struct curve_servers servers = {.count = server_key.size > 0};
     struct link_config config = {
         .zmq = self->zmq,
         .endpoint = endpoint,
         .reconnect_ms = self->reconnect_ms,
         .metrics = self->context.metrics,
         .socket_name = "peer",
+        .own = servers.count > 0 ? &self->keys.own : NULL,
+        .servers = &servers,
         .session = {.role = self->spec->role,
                     .instance = bytes_of(self->instance),
                     .version = bytes_of(FACT_VERSION),
@@ -50,10 +54,29 @@ static struct link *open_link(struct process *self, const char *endpoint)
         .owner = {.self = self, .on_answer = on_answer},
     };
     memcpy(config.session.id, self->front_session, SESSION_ID_BYTES);
+    if (servers.count > 0)
+        memcpy(servers.keys[0], server_key.data, CURVE_KEY_BYTES);
     struct link *link = link_open(&config, self->context.now_at, reason);
     if (link == NULL)
         log_event(EVENT_DISCONNECTED, log_text("reason", reason));
     return link;
+}
+
+/* Whether this link goes where the member is now. */
+static bool leads_to(const struct peerlink *peer, const struct msg_member *member)
+{
+    return memcmp(peer->uuid, member->uuid.data, SESSION_ID_BYTES) == 0 &&
+           bytes_are(member->endpoint, link_endpoint(peer->link)) &&
+           bytes_equal(member->curve_key, bytes_of(link_server_key(peer->link)));
+}
+
+/* Without a key of our own one that wants a key cannot be asked. */
+static bool may_ask(const struct process *self, const struct msg_member *member)
+{
+    return member->uuid.size == SESSION_ID_BYTES && member->endpoint.size < ENDPOINT_BYTES_MAX &&
+           memcmp(member->uuid.data, self->context.session, SESSION_ID_BYTES) != 0 &&
+           (member->curve_key.size == 0 ||
+            (self->keys.used && curve_key_is_sound(member->curve_key)));
 }
 
 /* The place of this member; NOBODY: there is no link to it, and none can be had. */
@@ -61,15 +84,13 @@ static uint32_t place_of(struct process *self, const struct msg_member *member)
 {
     char endpoint[ENDPOINT_BYTES_MAX];
     uint32_t free_place = NOBODY;
-    if (member->uuid.size != SESSION_ID_BYTES || member->endpoint.size >= ENDPOINT_BYTES_MAX ||
-        memcmp(member->uuid.data, self->context.session, SESSION_ID_BYTES) == 0)
+    if (!may_ask(self, member))
         return NOBODY;
     for (uint32_t i = 0; i < PEERLINKS_MAX; i++) {
         struct peerlink *peer = &self->peerlinks[i];
         if (peer->link == NULL)
             free_place = free_place == NOBODY ? i : free_place;
-        else if (memcmp(peer->uuid, member->uuid.data, SESSION_ID_BYTES) == 0 &&
-                 bytes_are(member->endpoint, link_endpoint(peer->link)))
+        else if (leads_to(peer, member))
             return i;
     }
     if (free_place == NOBODY)
@@ -79,7 +100,7 @@ static uint32_t place_of(struct process *self, const struct msg_member *member)
     struct peerlink *peer = &self->peerlinks[free_place];
     if (free_place >= self->peerlink_end)
         self->peerlink_end = free_place + 1;
-    peer->link = open_link(self, endpoint);
+    peer->link = open_link(self, endpoint, member->curve_key);
     memcpy(peer->uuid, member->uuid.data, SESSION_ID_BYTES);
     return peer->link != NULL ? free_place : NOBODY;
 }

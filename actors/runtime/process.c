@@ -137,7 +137,9 @@ static int process_start(struct process *self, char *reason)
     self->zmq = zmq_ctx_new();
     assert(self->zmq != NULL);
     socket_raise_limits(self->zmq);
-    if (!start_actor(self, reason))
+    unsigned does = KEYS_CONNECTS | (self->spec->lets_in ? KEYS_LETS_IN : 0);
+    if (!keys_read(self->settings, self->spec->name, does, &self->keys, reason) ||
+        !start_actor(self, reason))
         return EX_CONFIG;
     if (self->spec->lets_in && !doorway_open(self, reason))
         return EX_UNAVAILABLE;
@@ -193,6 +195,7 @@ static void process_destroy(struct process **self_p)
     answered_destroy(&self->answered);
     metrics_destroy(&self->context.metrics);
     settings_destroy(&self->settings);
+    keys_wipe(&self->keys);
     free(self->room);
     free(self);
     *self_p = NULL;
@@ -343,7 +346,7 @@ static void sleep_until(struct process *self, int64_t until_at)
     int own = self->spec->descriptor != NULL ? self->spec->descriptor(self->actor.state) : -1;
     if (own >= 0)
         inlets_add_descriptor(inlets, own);
-    inlets_add(inlets, &self->door);
+    doorway_watch(self, inlets);
     uplinks_watch(self, inlets);
     news_watch(self, inlets);
     peerlinks_watch(self, inlets);

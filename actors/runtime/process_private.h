@@ -15,8 +15,10 @@
 #define ACTORS_RUNTIME_PROCESS_PRIVATE_H
 
 #include "actors/runtime/actor.h"
+#include "actors/runtime/guard.h"
 #include "actors/runtime/held.h"
 #include "actors/runtime/jobs.h"
+#include "actors/runtime/keys.h"
 #include "actors/runtime/link.h"
 #include "actors/runtime/log.h"
 #include "actors/runtime/metrics.h"
@@ -110,6 +112,8 @@ struct process {
     char *view_bytes; /* the newest view that came, not applied yet; NULL: none */
     size_t view_size;
 
+    struct keys keys;
+    struct guard *guard;               /* of the door; NULL: it is open to whoever can reach it */
     struct server *server;             /* NULL: lets nobody in */
     struct inlet door;                 /* its ROUTER */
     char endpoint[ENDPOINT_BYTES_MAX]; /* of the door */
@@ -219,6 +223,7 @@ void peerlinks_close(struct process *self, int linger_ms);
 /* doorway.c */
 bool doorway_open(struct process *self, char *reason);
 unsigned doorway_take(struct process *self);
+void doorway_watch(struct process *self, struct inlets *inlets);
 void doorway_flush(struct process *self);
 void doorway_close(struct process *self);
 

@@ -88,18 +88,70 @@ void socket_set_reconnect(void *socket, int reconnect_ms)
     set(socket, ZMQ_RECONNECT_IVL, reconnect_ms);
 }
 
-bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *reason)
+void socket_set_curve(void *socket, const struct curve_pair *own, const char *server_key)
+{
+    const struct {
+        int option;
+        const char *key;
+    } keys[] = {{ZMQ_CURVE_SERVERKEY, server_key},
+                {ZMQ_CURVE_PUBLICKEY, own->public_key},
+                {ZMQ_CURVE_SECRETKEY, own->secret_key}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int rc = zmq_setsockopt(socket, keys[i].option, keys[i].key, CURVE_KEY_BYTES + 1);
+        assert(rc == 0); /* curve_key checks what it reads */
+    }
+}
+
+static bool asks_for_keys(void *socket)
+{
+    int is_server = 0;
+    size_t size = sizeof is_server;
+    int rc = zmq_getsockopt(socket, ZMQ_CURVE_SERVER, &is_server, &size);
+    assert(rc == 0);
+    return is_server != 0;
+}
+
+/* tcp:// and a host that stands for every address of this one. */
+static bool is_everywhere(const char *endpoint)
+{
+    static const char *const hosts[] = {"tcp://0.0.0.0:", "tcp://*:", "tcp://[::]:"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+        if (strncmp(endpoint, hosts[i], strlen(hosts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Whether it may be bound at all. */
+static bool check_endpoint(void *socket, const char *endpoint, const char *advertise, char *reason)
+{
+    bool guarded = asks_for_keys(socket);
+    if (!guarded && !endpoint_is_local(endpoint))
+        (void)snprintf(
+            reason, SOCKET_REASON_BYTES,
+            "%s is not loopback: that needs CURVE; set curve_key_file and "
+            "common.curve_allow_file (fact keys generate makes keys; docs/operations.md, "
+            "\"Off this machine: keys\"), or bind tcp://127.0.0.1:PORT or ipc://PATH",
+            endpoint);
+    else if (is_everywhere(endpoint) && advertise[0] == '\0')
+        (void)snprintf(reason, SOCKET_REASON_BYTES,
+                       "%s is every address of this host: say in common.advertise by which one "
+                       "others reach it",
+                       endpoint);
+    else
+        return true;
+    return false;
+}
+
+bool socket_bind(void *socket, const char *endpoint, const char *advertise, char *ret_endpoint,
+                 char *reason)
 {
     char bound[ENDPOINT_BYTES_MAX];
     size_t size = sizeof bound;
-    if (!endpoint_is_local(endpoint)) {
-        (void)snprintf(reason, SOCKET_REASON_BYTES,
-                       "%s is not loopback: that needs CURVE, which is not there yet; bind "
-                       "tcp://127.0.0.1:PORT or ipc://PATH",
-                       endpoint);
+    if (!check_endpoint(socket, endpoint, advertise, reason))
         return false;
-    }
-    if (strlen(endpoint) >= ENDPOINT_BYTES_MAX - 8 || zmq_bind(socket, endpoint) != 0) {
+    if (strlen(endpoint) >= ENDPOINT_BYTES_MAX - 8 ||
+        strlen(advertise) >= ENDPOINT_BYTES_MAX - sizeof "tcp://:65535" ||
+        zmq_bind(socket, endpoint) != 0) {
         (void)snprintf(reason, SOCKET_REASON_BYTES, "cannot bind %s: %s", endpoint,
                        zmq_strerror(errno));
         return false;
@@ -109,10 +161,12 @@ bool socket_bind(void *socket, const char *endpoint, char *ret_endpoint, char *r
     /* libzmq names 127.0.0.1 as [::ffff:127.0.0.1]: the host stays as it was written. */
     bool is_tcp = strncmp(endpoint, "tcp://", 6) == 0;
     const char *tail = is_tcp ? strrchr(bound, ':') : bound;
-    size_t host_size = is_tcp ? (size_t)(strrchr(endpoint, ':') - endpoint) : 0;
-    assert(host_size + strlen(tail) < ENDPOINT_BYTES_MAX);
-    memcpy(ret_endpoint, endpoint, host_size);
-    memcpy(ret_endpoint + host_size, tail, strlen(tail) + 1);
+    bool replaced = is_everywhere(endpoint);
+    int host_size = is_tcp ? (int)(strrchr(endpoint, ':') - endpoint) : 0;
+    int written = snprintf(ret_endpoint, ENDPOINT_BYTES_MAX, "%s%.*s%s", replaced ? "tcp://" : "",
+                           replaced ? (int)strlen(advertise) : host_size,
+                           replaced ? advertise : endpoint, tail);
+    assert(written < (int)ENDPOINT_BYTES_MAX);
     return true;
 }
 

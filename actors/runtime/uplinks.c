@@ -85,6 +85,8 @@ static uint32_t write_ready(void *context, struct writer *writer)
     ready.concurrency = lending_begin(self, concurrency);
     if (option_find(spec->name, "weight") != OPTION_COUNT)
         ready.weight = settings_u64(process->settings, spec->name, "weight");
+    if (process->guard != NULL)
+        ready.curve_key = bytes_of(process->keys.own.public_key);
     if (process->server != NULL) {
         ready.endpoint = bytes_of(process->endpoint);
         ready.uuid = (struct bytes){process->context.session, SESSION_ID_BYTES};
@@ -270,6 +272,8 @@ static struct link *open_link(struct uplink *self, const char *endpoint, bool is
         .reconnect_ms = process->reconnect_ms,
         .metrics = process->context.metrics,
         .socket_name = is_back ? "backend" : "frontend",
+        .own = process->keys.used ? &process->keys.own : NULL,
+        .servers = &process->keys.servers,
         .session = {.role = process->spec->role,
                     .instance = bytes_of(process->instance),
                     .version = bytes_of(FACT_VERSION),

@@ -81,6 +81,13 @@ static enum status answer(void *self, struct bytes method, struct bytes body, st
     return STATUS_OK;
 }
 
+static const struct allowed *identify(void *self, zmq_msg_t *message)
+{
+    (void)self;
+    ck_assert_uint_gt(zmq_msg_size(message), 0);
+    return world.allowed[world.bringing];
+}
+
 void world_setup(void)
 {
     memset(&world, 0, sizeof world);
@@ -98,8 +105,11 @@ void world_setup(void)
 
 void world_start(void)
 {
-    const struct broker_outside outside = {
-        .send = carry, .publish = publish, .answer = answer, .reload = world_reload};
+    const struct broker_outside outside = {.send = carry,
+                                           .publish = publish,
+                                           .answer = answer,
+                                           .reload = world_reload,
+                                           .identify = world.asks_for_keys ? identify : NULL};
     world.broker = broker_new(&world.config, &outside, world.now_at);
 }
 
@@ -131,6 +141,7 @@ void world_bring(enum side side, uint64_t number, struct bytes bytes)
     ck_assert_int_eq(zmq_msg_init_size(&message, bytes.size), 0);
     if (bytes.size > 0)
         memcpy(zmq_msg_data(&message), bytes.data, bytes.size);
+    world.bringing = number;
     broker_take(world.broker, side, number, &message, world.now_at);
     zmq_msg_close(&message);
     world_check();

@@ -31,7 +31,10 @@ struct world {
     struct broker_config config;
     int64_t now_at;
     bool gone[SIDE_COUNT][WORLD_PEERS], full[SIDE_COUNT][WORLD_PEERS];
-    uint32_t credit[WORLD_PEERS]; /* of a worker: granted in all */
+    bool asks_for_keys;                         /* before world_start() */
+    const struct allowed *allowed[WORLD_PEERS]; /* whose key a peer has; NULL: of no list */
+    uint64_t bringing;                          /* whose message is brought now */
+    uint32_t credit[WORLD_PEERS];               /* of a worker: granted in all */
     uint64_t next_id;
     unsigned messages[SIDE_COUNT];
     struct heard *first, **last;

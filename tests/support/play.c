@@ -24,7 +24,7 @@ void play_open_side(struct side *side, const char *endpoint)
 {
     char reason[SOCKET_REASON_BYTES];
     side->socket = socket_open(play.zmq, ZMQ_ROUTER, 0, 0);
-    while (!socket_bind(side->socket, endpoint, side->endpoint, reason))
+    while (!socket_bind(side->socket, endpoint, "", side->endpoint, reason))
         sched_yield(); /* libzmq gives an endpoint back in a time of its own */
     side->reading = false;
     side->peer_size = 0;
@@ -228,7 +228,7 @@ void play_setup(void)
     play_open_side(&play.back, "tcp://127.0.0.1:0");
     play_open_side(&play.front, "tcp://127.0.0.1:0");
     play.publisher = socket_open(play.zmq, ZMQ_XPUB, 0, 0);
-    ck_assert(socket_bind(play.publisher, "tcp://127.0.0.1:0", play.events_endpoint, reason));
+    ck_assert(socket_bind(play.publisher, "tcp://127.0.0.1:0", "", play.events_endpoint, reason));
     play.generation = 7;
 }
 

@@ -148,12 +148,12 @@ START_TEST(a_free_port_is_named_and_a_taken_one_refused)
     socket_raise_limits(context);
     void *router = socket_open(context, ZMQ_ROUTER, 0, 1);
     void *other = socket_open(context, ZMQ_ROUTER, 0, 0);
-    ck_assert(!socket_bind(router, "tcp://*:0", first, reason));
+    ck_assert(!socket_bind(router, "tcp://*:0", "", first, reason));
     ck_assert_ptr_nonnull(strstr(reason, "loopback"));
-    ck_assert(socket_bind(router, "tcp://127.0.0.1:0", first, reason));
+    ck_assert(socket_bind(router, "tcp://127.0.0.1:0", "", first, reason));
     ck_assert(endpoint_is_local(first));
     ck_assert_str_ne(first, "tcp://127.0.0.1:0");
-    ck_assert(!socket_bind(other, first, second, reason));
+    ck_assert(!socket_bind(other, first, "", second, reason));
     ck_assert_ptr_nonnull(strstr(reason, "Address already in use"));
     ck_assert(!socket_connect(other, "nonsense", reason));
     socket_close(&router);

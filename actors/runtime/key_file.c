@@ -1,0 +1,125 @@
+/* key_file - see key_file.h. */
+#include "actors/runtime/key_file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OTHERS_ANY 077u   /* access that others than the owner must not have: to a secret ... */
+#define OTHERS_WRITE 022u /* ... and to what is only believed */
+
+__attribute__((format(printf, 2, 3))) static bool fail(char *reason, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(reason, KEY_FILE_REASON_BYTES, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* What is believed must be a file that only its owner can have written. */
+static bool check_mode(int file, const char *path, unsigned forbidden, char *reason)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+        return fail(reason, "%.300s: is no file", path);
+    if ((status.st_mode & forbidden) != 0)
+        return fail(reason, "%.300s: others may %s it (mode %03o): chmod %s", path,
+                    forbidden == OTHERS_ANY ? "read" : "change", (unsigned)status.st_mode & 0777u,
+                    forbidden == OTHERS_ANY ? "600" : "644");
+    return true;
+}
+
+/* The whole file; data NULL: with the reason. To be wiped, if need be, and freed.
+ *
+ * room  for its bytes */
+static struct bytes read_file(const char *path, unsigned forbidden, size_t room, char *reason)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file < 0) {
+        (void)fail(reason, "%.300s: %s", path, strerror(errno));
+        return (struct bytes){0};
+    }
+    char *text = malloc(room + 1);
+    assert(text != NULL);
+    bool good = check_mode(file, path, forbidden, reason);
+    size_t size = 0;
+    ssize_t got = 1;
+    while (good && got > 0 && size <= room) {
+        got = read(file, text + size, room + 1 - size);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    if (good && (got < 0 || size > room))
+        good = fail(reason, "%.300s: %s", path,
+                    got < 0 ? strerror(errno) : "is too long for what it should be");
+    (void)close(file);
+    if (good)
+        return (struct bytes){text, size};
+    explicit_bzero(text, size);
+    free(text);
+    return (struct bytes){0};
+}
+
+static void wipe_and_free(struct bytes text)
+{
+    explicit_bzero((char *)text.data, text.size);
+    free((char *)text.data);
+}
+
+bool key_file_read_pair(const char *path, struct curve_pair *ret, char *reason)
+{
+    struct curve_pair pair;
+    struct bytes text = read_file(path, OTHERS_ANY, CURVE_FILE_BYTES_MAX, reason);
+    if (text.data == NULL)
+        return false;
+    bool good = curve_pair_read(text, &pair);
+    wipe_and_free(text);
+    if (!good)
+        return fail(reason, "%.300s: holds no key; make one with fact keys generate", path);
+    good = pair.secret_key[0] != '\0';
+    if (good)
+        *ret = pair;
+    curve_pair_wipe(&pair);
+    return good || fail(reason, "%.300s: holds no secret key; name NAME.secret", path);
+}
+
+bool key_file_read_servers(const char *path, struct curve_servers *ret, char *reason)
+{
+    struct bytes text = read_file(path, OTHERS_WRITE, CURVE_FILE_BYTES_MAX, reason);
+    if (text.data == NULL)
+        return false;
+    bool good = curve_servers_read(text, ret);
+    wipe_and_free(text); /* somebody may have given the secret file */
+    return good || fail(reason, "%.300s: holds no public key, or more than %u", path,
+                        CURVE_SERVER_KEYS_MAX);
+}
+
+struct allow_list *key_file_read_allowed(const char *path, char *reason)
+{
+    struct bytes text = read_file(path, OTHERS_WRITE, ALLOW_LIST_BYTES_MAX, reason);
+    if (text.data == NULL)
+        return NULL;
+    struct allow_list *list = allow_list_read(text, path, reason);
+    free((char *)text.data);
+    return list;
+}
+
+bool file_stamp_changed(struct file_stamp *self, const char *path)
+{
+    struct stat status;
+    struct file_stamp now = {0, 0, 0};
+    if (stat(path, &status) == 0)
+        now = (struct file_stamp){(int64_t)status.st_mtim.tv_sec * 1000000000 +
+                                      status.st_mtim.tv_nsec,
+                                  (int64_t)status.st_ino, (int64_t)status.st_size};
+    bool changed =
+        now.changed_ns != self->changed_ns || now.inode != self->inode || now.size != self->size;
+    *self = now;
+    return changed;
+}
