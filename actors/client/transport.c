@@ -110,9 +110,12 @@ static void close_message(struct transport *self)
     self->open = false;
 }
 
+/* The monitor ends first: an event for one that nobody reads blocks ZeroMQ's thread for good. */
 static void disconnect(struct transport *self)
 {
     close_message(self);
+    if (self->monitor != NULL)
+        (void)zmq_socket_monitor(self->socket, NULL, 0);
     close_socket(self, &self->monitor);
     close_socket(self, &self->socket);
 }
