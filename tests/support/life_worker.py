@@ -5,7 +5,8 @@ import os
 import sys
 import time
 
-from factclient.worker import Worker, current_task
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "actors", "client", "python"))
+from factclient.worker import Worker, current_task  # noqa: E402
 
 backend, instance, path = sys.argv[1:]
 worker = Worker(backend, instance=instance, concurrency=4, drain=5)

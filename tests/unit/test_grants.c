@@ -40,7 +40,7 @@ START_TEST(a_request_needs_role_class_tenant_and_method)
     struct allowed one = client();
     struct header header = request();
     ck_assert_ptr_null(grants_refuse_request(&one, &header));
-    for (uint8_t class = 0; class < CLASS_COUNT; class ++) {
+    for (uint8_t class = 0; class < (uint8_t)CLASS_COUNT; class ++) {
         header.class = class;
         ck_assert_int_eq(grants_refuse_request(&one, &header) == NULL,
                          class == CLASS_CRITICAL || class == CLASS_SHEDDABLE);

@@ -70,7 +70,7 @@ static void write_f64(struct writer *writer)
 
 static void write_any(struct writer *writer, unsigned nesting)
 {
-    char key[16];
+    char key[24];
     uint64_t number = random_next(&seed) >> (random_next(&seed) % 64);
     size_t count = random_next(&seed) % 4;
     switch (random_next(&seed) % (nesting > 0 ? 10 : 8)) {
