@@ -309,6 +309,19 @@ void world_forget(struct heard *heard)
     free(heard);
 }
 
+uint64_t world_next(uint64_t worker)
+{
+    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
+    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
+    world_forget(heard);
+    return id;
+}
+
+const struct role_counts *world_counts(void)
+{
+    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
+}
+
 void world_forget_all(void)
 {
     while (world.first != NULL) {

@@ -85,6 +85,12 @@ void world_beat(void);
 struct heard *world_hear(enum side side, uint64_t number, enum command command);
 struct heard *world_event(const char *topic);
 void world_forget(struct heard *heard);
+
+/* The number of the next REQUEST that a worker has heard; 0: none. */
+uint64_t world_next(uint64_t worker);
+
+/* What the broker has counted for the role of the drivers. */
+const struct role_counts *world_counts(void);
 void world_forget_all(void);
 unsigned world_count(enum side side, uint64_t number, enum command command);
 

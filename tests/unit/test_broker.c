@@ -22,20 +22,6 @@ static void setup(void)
     world_forget_all();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
-/* The next request that a worker gets; 0: none. */
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 static uint64_t ask(void)
 {
     return world_ask(CLASS_CRITICAL, 1000, 0);
@@ -131,7 +117,7 @@ START_TEST(who_lists_a_star_serves_everything)
     header.method = bytes_of("whatever");
     world_ask_from(CLIENT, header, (struct bytes){0});
     world_turn();
-    ck_assert_uint_ne(next_at(2), 0);
+    ck_assert_uint_ne(world_next(2), 0);
 }
 END_TEST
 
@@ -148,7 +134,7 @@ START_TEST(a_stuck_method_holds_up_no_other)
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST), CONCURRENCY);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, 2, COMMAND_REQUEST), 1);
-    world_reply(2, next_at(2), STATUS_OK);
+    world_reply(2, world_next(2), STATUS_OK);
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_BACKEND, 2, COMMAND_REQUEST), 1);
 }
@@ -169,7 +155,7 @@ START_TEST(a_client_beyond_its_credit_is_refused)
     world_turn();
     world_expect(CLIENT, beyond, STATUS_BUSY_FULL);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST), 3);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     uint64_t next = ask();
     world_turn();
     world_expect(CLIENT, first, STATUS_OK);
@@ -197,7 +183,7 @@ START_TEST(of_two_thousand_the_most_important_are_served)
         world_forget(heard);
     }
     for (unsigned i = 0; i < 200 + CONCURRENCY; i++) {
-        world_reply(WORKER, next_at(WORKER), STATUS_OK);
+        world_reply(WORKER, world_next(WORKER), STATUS_OK);
         world_pass(MS);
     }
     for (struct heard *heard; (heard = world_hear(SIDE_FRONTEND, CLIENT, COMMAND_REPLY)) != NULL;) {
@@ -230,7 +216,7 @@ START_TEST(bytes_are_a_bound_too)
     ck_assert_uint_eq(levels.queued[ROLE_DRIVER], 4);
     ck_assert_uint_gt(levels.bytes, 5 * (uint64_t)LARGE);
     while (broker_counts(world.broker)->roles[ROLE_DRIVER].in_flight > 0) {
-        world_reply(WORKER, next_at(WORKER), STATUS_OK);
+        world_reply(WORKER, world_next(WORKER), STATUS_OK);
         world_turn();
     }
     ck_assert_uint_eq(broker_levels(world.broker).bytes, 0);
@@ -252,13 +238,13 @@ START_TEST(slots_are_bounded_and_none_is_lost)
             world_ask((enum request_class)(3 - i % CLASS_COUNT), 20000, 0);
         world_turn();
         ck_assert_uint_eq(broker_levels(world.broker).slots, 50);
-        for (uint64_t id; (id = next_at(WORKER)) != 0; world_turn())
+        for (uint64_t id; (id = world_next(WORKER)) != 0; world_turn())
             world_reply(WORKER, id, STATUS_OK);
         ck_assert_uint_eq(broker_levels(world.broker).slots, 0);
         world_forget_all();
     }
-    ck_assert_uint_gt(counts()->by_status[STATUS_BUSY_FULL], 0);
-    ck_assert_uint_gt(counts()->by_status[STATUS_BUSY_SHED], 0);
+    ck_assert_uint_gt(world_counts()->by_status[STATUS_BUSY_FULL], 0);
+    ck_assert_uint_gt(world_counts()->by_status[STATUS_BUSY_SHED], 0);
 }
 END_TEST
 
@@ -291,7 +277,7 @@ START_TEST(a_deadline_is_capped_and_what_remains_is_told)
     for (unsigned i = 0; i < CONCURRENCY; i++)
         world_ask(CLASS_CRITICAL, 1000, 0);
     world_run(100);
-    uint64_t first = next_at(WORKER);
+    uint64_t first = world_next(WORKER);
     world_forget_all();
     world_reply(WORKER, first, STATUS_OK);
     world_turn();
@@ -311,7 +297,7 @@ START_TEST(what_cannot_be_in_time_is_refused_unless_nothing_is_known_better)
     struct heard *heard = world_hear(SIDE_FRONTEND, CLIENT, COMMAND_REPLY);
     ck_assert_uint_eq(heard->pair.header.retry_after_ms, 0); /* never: it is too short */
     world_forget(heard);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(CLIENT, probe, STATUS_OK);
 }
@@ -324,7 +310,7 @@ START_TEST(a_slow_spell_is_forgotten)
     for (unsigned i = 0; i < 50; i++) {
         ask();
         world_run(i < 20 ? 900 : 2);
-        uint64_t id = next_at(WORKER);
+        uint64_t id = world_next(WORKER);
         world_reply(WORKER, id, STATUS_OK);
         world_turn();
         world_beat();
@@ -334,7 +320,7 @@ START_TEST(a_slow_spell_is_forgotten)
         world_ask(CLASS_CRITICAL, 20, 0);
         world_ask(CLASS_CRITICAL, 20, 0);
         world_run(2);
-        for (uint64_t id; (id = next_at(WORKER)) != 0; served++)
+        for (uint64_t id; (id = world_next(WORKER)) != 0; served++)
             world_reply(WORKER, id, STATUS_OK);
         world_turn();
         if (i == 200)
@@ -361,7 +347,7 @@ START_TEST(a_large_request_is_passed_on_uncopied)
     zmq_msg_close(&message);
     ck_assert_ptr_eq(world.last_at, at);
     ck_assert_uint_eq(world.messages[SIDE_BACKEND], 3); /* with READY's WELCOME */
-    next_at(WORKER);
+    world_next(WORKER);
     struct heard *heard = world_hear(SIDE_BACKEND, WORKER, COMMAND_REQUEST);
     ck_assert_uint_eq(heard->pair.body.size, LARGE);
     world_forget(heard);
@@ -378,7 +364,7 @@ START_TEST(what_is_ready_together_leaves_together)
         ask();
         world_turn();
         for (uint64_t worker = WORKER; worker <= 3; worker++) {
-            header.id = next_at(worker);
+            header.id = world_next(worker);
             header.credit = header.id != 0 ? ++world.credit[worker] : world.credit[worker];
             if (header.id != 0)
                 world_say(SIDE_BACKEND, worker, &header, (struct bytes){0});
@@ -405,7 +391,7 @@ START_TEST(overload_costs_no_answer_and_no_capacity)
     unsigned served[CLASS_COUNT] = {0}, answers = 0, offered = 0, in_time = 0;
     for (int64_t ms = 0; ms < 4000; ms++) {
         if (ms % 2 == 0) {
-            uint64_t id = next_at(WORKER);
+            uint64_t id = world_next(WORKER);
             if (id != 0)
                 world_reply(WORKER, id, STATUS_OK);
             for (unsigned i = 0; i < load_factors[_i]; i++, offered++)
@@ -423,12 +409,13 @@ START_TEST(overload_costs_no_answer_and_no_capacity)
             world_forget(heard);
         }
     }
-    ck_assert_uint_eq(answers + counts()->in_flight, offered);
+    ck_assert_uint_eq(answers + world_counts()->in_flight, offered);
     ck_assert_uint_ge(in_time, 2000 * 95 / 100);
     ck_assert_uint_ge(served[CLASS_CRITICAL_PLUS] + served[CLASS_CRITICAL] + 20,
                       served[CLASS_SHEDDABLE_PLUS] + served[CLASS_SHEDDABLE]);
-    bool full = counts()->by_status[STATUS_BUSY_SHED] + counts()->by_status[STATUS_BUSY_FULL] +
-                    counts()->by_status[STATUS_INFEASIBLE] >
+    bool full = world_counts()->by_status[STATUS_BUSY_SHED] +
+                    world_counts()->by_status[STATUS_BUSY_FULL] +
+                    world_counts()->by_status[STATUS_INFEASIBLE] >
                 0;
     ck_assert_int_eq(full, load_factors[_i] > 1);
 }

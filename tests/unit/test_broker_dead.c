@@ -24,19 +24,6 @@ static void teardown(void)
     world_teardown();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 static void part(uint64_t worker)
 {
     struct header goodbye = {.command = COMMAND_DISCONNECT};
@@ -52,7 +39,7 @@ static uint64_t kill_all(const char *tenant, uint64_t worker)
     world_ask_from(CLIENT, header, bytes_of("\x81\xa1n\x07"));
     for (unsigned deaths = 1; deaths <= DEATHS_MAX; deaths++, worker++) {
         world_turn();
-        ck_assert_uint_ne(next_at(worker), 0);
+        ck_assert_uint_ne(world_next(worker), 0);
         part(worker);
         world_worker(worker + 1, ROLE_DRIVER, CONCURRENCY, "query");
     }
@@ -125,7 +112,7 @@ START_TEST(the_third_death_makes_a_dead_letter)
     }
     ck_assert_uint_eq(list(1, &letter), 1);
     ck_assert(bytes_are(letter.body, "\x81\xa1n\x07"));
-    ck_assert_uint_eq(counts()->lost, 1);
+    ck_assert_uint_eq(world_counts()->lost, 1);
 }
 END_TEST
 
@@ -143,7 +130,7 @@ END_TEST
 START_TEST(a_kicked_one_runs_again_for_the_operator)
 {
     struct msg_dead_letter letter;
-    uint64_t worker = kill_all("acme", WORKER), accepted = counts()->accepted;
+    uint64_t worker = kill_all("acme", WORKER), accepted = world_counts()->accepted;
     uint64_t id = tell("kick", of_id(1), 2000);
     struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
     ck_assert_ptr_nonnull(heard);
@@ -159,7 +146,7 @@ START_TEST(a_kicked_one_runs_again_for_the_operator)
     world_expect(CLIENT, id, STATUS_OK);
     world_forget_all();
     ck_assert_uint_eq(list(0, &letter), 0);
-    ck_assert_uint_eq(counts()->accepted, accepted + 1);
+    ck_assert_uint_eq(world_counts()->accepted, accepted + 1);
 }
 END_TEST
 
@@ -169,7 +156,7 @@ START_TEST(a_kicked_one_that_kills_again_is_kept_again)
     uint64_t worker = kill_all("acme", WORKER);
     uint64_t id = tell("kick", of_id(1), 0);
     for (unsigned deaths = 0; deaths < DEATHS_MAX; deaths++, worker++) {
-        ck_assert_uint_ne(next_at(worker), 0);
+        ck_assert_uint_ne(world_next(worker), 0);
         part(worker);
         world_worker(worker + 1, ROLE_DRIVER, CONCURRENCY, "query");
         world_turn();
@@ -264,7 +251,7 @@ START_TEST(a_worker_is_drained_and_stays_after_all)
     world_expect(CLIENT, id, STATUS_OK);
     world_ask(CLASS_CRITICAL, 1000, 0);
     world_turn();
-    ck_assert_uint_ne(next_at(WORKER), 0);
+    ck_assert_uint_ne(world_next(WORKER), 0);
     world_forget(asked);
 }
 END_TEST

@@ -17,20 +17,6 @@ static void setup(void)
     world_forget_all();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
-/* The next request that a worker gets; 0: none. */
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 static uint64_t ask(void)
 {
     return world_ask(CLASS_CRITICAL, 1000, 0);
@@ -65,7 +51,7 @@ START_TEST(too_late_with_a_worker)
     uint64_t id = world_ask(CLASS_CRITICAL, 500, 0);
     world_run(501);
     world_expect(CLIENT, id, STATUS_DEADLINE_RUNNING);
-    uint64_t at_worker = next_at(WORKER);
+    uint64_t at_worker = world_next(WORKER);
     struct heard *cancel = world_hear(SIDE_BACKEND, WORKER, COMMAND_CANCEL);
     ck_assert_ptr_nonnull(cancel);
     ck_assert_uint_eq(cancel->pair.header.id, at_worker);
@@ -73,7 +59,7 @@ START_TEST(too_late_with_a_worker)
     world_reply(WORKER, at_worker, STATUS_OK);
     world_turn();
     world_expect(CLIENT, id, STATUS_DEADLINE_RUNNING);
-    ck_assert_uint_eq(counts()->stale, 1);
+    ck_assert_uint_eq(world_counts()->stale, 1);
     fill_worker();
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST), CONCURRENCY);
 }
@@ -108,12 +94,12 @@ START_TEST(running_work_is_cancelled)
     ck_assert_int_eq(heard->pair.header.executed, EXECUTED_MAYBE);
     world_forget(heard);
     heard = world_hear(SIDE_BACKEND, WORKER, COMMAND_CANCEL);
-    ck_assert_uint_eq(heard->pair.header.id, next_at(WORKER));
+    ck_assert_uint_eq(heard->pair.header.id, world_next(WORKER));
     world_reply(WORKER, heard->pair.header.id, STATUS_CANCELLED);
     world_forget(heard);
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_REPLY), 0);
-    ck_assert_uint_eq(counts()->cancelled, 1);
+    ck_assert_uint_eq(world_counts()->cancelled, 1);
 }
 END_TEST
 
@@ -125,7 +111,7 @@ START_TEST(nobody_cancels_what_is_another_s)
     world_say(SIDE_FRONTEND, 8, &cancel, (struct bytes){0});
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_CANCEL), 0);
-    ck_assert_uint_eq(counts()->in_flight, 1);
+    ck_assert_uint_eq(world_counts()->in_flight, 1);
 }
 END_TEST
 
@@ -138,7 +124,7 @@ START_TEST(a_client_that_is_gone_cancels_what_it_had)
     world_turn();
     world.gone[SIDE_FRONTEND][CLIENT] = true;
     if (_i == 0) {
-        world_reply(WORKER, next_at(WORKER), STATUS_OK); /* it is found out by the answer */
+        world_reply(WORKER, world_next(WORKER), STATUS_OK); /* it is found out by the answer */
         world_turn();
     }
     for (unsigned i = 0; i < 40; i++) {
@@ -146,11 +132,11 @@ START_TEST(a_client_that_is_gone_cancels_what_it_had)
         world_beat();
     }
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_CANCEL), CONCURRENCY);
-    ck_assert_uint_eq(counts()->cancelled, CONCURRENCY + (_i == 1));
-    for (uint64_t id; (id = next_at(WORKER)) != 0; world_turn())
+    ck_assert_uint_eq(world_counts()->cancelled, CONCURRENCY + (_i == 1));
+    for (uint64_t id; (id = world_next(WORKER)) != 0; world_turn())
         world_reply(WORKER, id, STATUS_OK);
-    ck_assert_uint_eq(counts()->in_flight, 0);
-    ck_assert_uint_eq(counts()->replied, 1 + (_i == 0));
+    ck_assert_uint_eq(world_counts()->in_flight, 0);
+    ck_assert_uint_eq(world_counts()->replied, 1 + (_i == 0));
     ck_assert_uint_eq(broker_levels(world.broker).bytes, 0);
 }
 END_TEST
@@ -183,7 +169,7 @@ START_TEST(a_lost_worker_loses_no_answer)
     world_ask_from(CLIENT, header, (struct bytes){0});
     for (uint64_t worker = WORKER; worker <= fates[_i].deaths; worker++) {
         world_turn();
-        started.id = next_at(worker);
+        started.id = world_next(worker);
         ck_assert_uint_ne(started.id, 0);
         if (fates[_i].starts >> (worker - 1) & 1)
             world_say(SIDE_BACKEND, worker, &started, (struct bytes){0});
@@ -196,7 +182,7 @@ START_TEST(a_lost_worker_loses_no_answer)
             world_say(SIDE_BACKEND, worker + 1, &heartbeat, (struct bytes){0});
         }
     }
-    uint64_t last = fates[_i].deaths + 1, id = next_at(last);
+    uint64_t last = fates[_i].deaths + 1, id = world_next(last);
     ck_assert_int_eq(id != 0, fates[_i].expected == STATUS_OK);
     if (id != 0)
         world_reply(last, id, STATUS_OK);
@@ -210,7 +196,7 @@ START_TEST(what_was_begun_is_never_said_not_to_be)
 {
     uint64_t id = world_ask(CLASS_CRITICAL, 5000, FLAG_IDEMPOTENT);
     world_turn();
-    struct header started = {.command = COMMAND_STARTED, .id = next_at(WORKER)};
+    struct header started = {.command = COMMAND_STARTED, .id = world_next(WORKER)};
     world_say(SIDE_BACKEND, WORKER, &started, (struct bytes){0});
     struct header goodbye = {.command = COMMAND_DISCONNECT};
     world_say(SIDE_BACKEND, WORKER, &goodbye, (struct bytes){0});
@@ -222,7 +208,7 @@ START_TEST(what_was_begun_is_never_said_not_to_be)
     } else if (_i == 1) { /* the next worker has no room */
         world_worker(2, ROLE_DRIVER, 1, "query");
         world_turn();
-        world_reply(2, next_at(2), STATUS_BUSY_FULL);
+        world_reply(2, world_next(2), STATUS_BUSY_FULL);
     } else { /* it is cancelled while it waits */
         struct header cancel = {.command = COMMAND_CANCEL, .id = id, .class = CLASS_CRITICAL};
         world_say(SIDE_FRONTEND, CLIENT, &cancel, (struct bytes){0});
@@ -245,7 +231,7 @@ START_TEST(what_cannot_leave_goes_to_another)
     ask();
     ask();
     world_turn();
-    ck_assert_uint_eq(counts()->redelivered, 1);
+    ck_assert_uint_eq(world_counts()->redelivered, 1);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, 2, COMMAND_REQUEST), 2);
     struct heard *heard = world_hear(SIDE_BACKEND, 2, COMMAND_REQUEST);
     ck_assert_uint_eq(heard->pair.header.attempt, 0);
@@ -272,7 +258,7 @@ START_TEST(what_is_redelivered_keeps_its_order)
     world_worker(2, ROLE_DRIVER, CONCURRENCY, "query");
     world_turn();
     for (unsigned i = 1; i <= CONCURRENCY; i++) {
-        world_reply(2, next_at(2), STATUS_OK);
+        world_reply(2, world_next(2), STATUS_OK);
         world_turn();
         struct heard *heard = world_hear(SIDE_FRONTEND, CLIENT, COMMAND_REPLY);
         ck_assert_uint_eq(heard->pair.header.id, i);
@@ -287,11 +273,11 @@ START_TEST(pieces_go_to_who_asked_for_them)
 {
     uint64_t streams = world_ask(CLASS_CRITICAL, 1000, FLAG_STREAM), plain = ask();
     world_turn();
-    struct header piece = {.command = COMMAND_PARTIAL, .id = next_at(WORKER)};
+    struct header piece = {.command = COMMAND_PARTIAL, .id = world_next(WORKER)};
     world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("1"));
     world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("2"));
     uint64_t first = piece.id;
-    piece.id = next_at(WORKER);
+    piece.id = world_next(WORKER);
     world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("3"));
     world_turn();
     ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_PARTIAL), 2);
@@ -314,7 +300,7 @@ START_TEST(what_has_said_a_piece_is_not_done_twice)
 {
     uint64_t id = world_ask(CLASS_CRITICAL, 1000, FLAG_STREAM);
     world_turn();
-    struct header piece = {.command = COMMAND_PARTIAL, .id = next_at(WORKER)};
+    struct header piece = {.command = COMMAND_PARTIAL, .id = world_next(WORKER)};
     world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("1"));
     world_say(SIDE_BACKEND, WORKER, &(struct header){.command = COMMAND_DISCONNECT},
               (struct bytes){0});
@@ -329,12 +315,12 @@ START_TEST(a_stale_reply_reaches_nobody)
     uint64_t id = ask(), other;
     world_turn();
     uint64_t worker = world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST) > 0 ? WORKER : 2;
-    other = next_at(worker);
+    other = world_next(worker);
     world_reply(3 - worker, other, STATUS_OK);
-    ck_assert_uint_eq(counts()->stale, 1);
+    ck_assert_uint_eq(world_counts()->stale, 1);
     world_reply(worker, other, STATUS_OK);
     world_reply(worker, other, STATUS_OK);
-    ck_assert_uint_eq(counts()->stale, 2);
+    ck_assert_uint_eq(world_counts()->stale, 2);
     world_turn();
     world_expect(CLIENT, id, STATUS_OK);
 }
@@ -359,9 +345,9 @@ START_TEST(a_broker_that_ends_answers_everybody)
     ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_GOAWAY), 1);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_GOAWAY), 1);
     ck_assert(!broker_is_drained(world.broker));
-    world_reply(3, next_at(3), STATUS_OK);
+    world_reply(3, world_next(3), STATUS_OK);
     for (unsigned i = 0; i < CONCURRENCY; i++)
-        world_reply(WORKER, next_at(WORKER), STATUS_OK);
+        world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     ck_assert(!broker_is_drained(world.broker)); /* what is on its way is to be answered, too */
     ck_assert_int_le(broker_due_at(world.broker), world.now_at + 500 * MS);
@@ -371,7 +357,7 @@ START_TEST(a_broker_that_ends_answers_everybody)
     world_expect(CLIENT, comes, STATUS_DRAINING);
     world_run(10);
     ck_assert(broker_is_drained(world.broker));
-    ck_assert_uint_eq(counts()->replied, CONCURRENCY);
+    ck_assert_uint_eq(world_counts()->replied, CONCURRENCY);
     world_hello(SIDE_FRONTEND, 10, ROLE_CLIENT);
     ck_assert_uint_eq(world_count(SIDE_FRONTEND, 10, COMMAND_DISCONNECT), 1);
 }

@@ -19,25 +19,12 @@ static void setup(void)
     world_forget_all();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 /* Each worker answers all that it has; those of bit n of failing with INTERNAL.
  * given  how many each had; may be NULL */
 static void serve(unsigned failing, unsigned *given)
 {
     for (uint64_t worker = 1; worker <= WORKERS; worker++)
-        for (uint64_t id; (id = next_at(worker)) != 0;) {
+        for (uint64_t id; (id = world_next(worker)) != 0;) {
             world_reply(worker, id, failing >> worker & 1 ? STATUS_INTERNAL : STATUS_OK);
             if (given != NULL)
                 given[worker]++;
@@ -92,9 +79,9 @@ static void expect_state(uint64_t worker, const char *state)
 START_TEST(one_that_fails_is_left_alone_and_comes_back_with_little)
 {
     unsigned given[WORKERS + 1] = {0};
-    for (unsigned i = 0; i < 200 && counts()->ejected == 0; i++)
+    for (unsigned i = 0; i < 200 && world_counts()->ejected == 0; i++)
         ask_and_serve(1, 1u << 1, given);
-    ck_assert_uint_eq(counts()->ejected, 1);
+    ck_assert_uint_eq(world_counts()->ejected, 1);
     ck_assert_uint_eq(given[1], 5);
     expect_state(1, "ejected");
     ask_and_serve(400, 0, given); /* 4 s */
@@ -141,7 +128,7 @@ START_TEST(at_most_half_of_a_role_is_left_alone)
         most = out > most ? out : most;
     }
     ck_assert_double_eq(most * 2, WORKERS);
-    ck_assert_uint_eq(counts()->replied, 120);
+    ck_assert_uint_eq(world_counts()->replied, 120);
 }
 END_TEST
 
@@ -149,9 +136,9 @@ START_TEST(the_only_worker_is_asked_though_it_fails)
 {
     leave_one();
     ask_and_serve(20, 1u << 1, NULL);
-    ck_assert_uint_ge(counts()->ejected, 1);
-    ck_assert_uint_eq(counts()->replied, 20);
-    ck_assert_uint_eq(counts()->refused, 0);
+    ck_assert_uint_ge(world_counts()->ejected, 1);
+    ck_assert_uint_eq(world_counts()->replied, 20);
+    ck_assert_uint_eq(world_counts()->refused, 0);
 }
 END_TEST
 
@@ -165,11 +152,11 @@ START_TEST(what_is_not_its_fault_ejects_nobody)
         world_ask(CLASS_CRITICAL, 5000, 0);
         world_turn();
         for (uint64_t worker = 1, id; worker <= WORKERS; worker++)
-            if ((id = next_at(worker)) != 0)
+            if ((id = world_next(worker)) != 0)
                 world_reply(worker, id, innocent[_i]);
     }
-    ck_assert_uint_eq(counts()->ejected, 0);
-    ck_assert_uint_eq(counts()->replied, 60);
+    ck_assert_uint_eq(world_counts()->ejected, 0);
+    ck_assert_uint_eq(world_counts()->replied, 60);
 }
 END_TEST
 
@@ -180,14 +167,14 @@ START_TEST(leases_that_run_out_eject_too)
         world_ask(CLASS_CRITICAL, 30000, 0);
     world_turn();
     for (unsigned i = 0; i < 12; i++) { /* longer than a lease */
-        ck_assert_uint_eq(counts()->ejected, 0);
+        ck_assert_uint_eq(world_counts()->ejected, 0);
         world_run(100);
         world_beat();
-        if (counts()->ejected > 0)
+        if (world_counts()->ejected > 0)
             break;
     }
-    ck_assert_uint_eq(counts()->ejected, 1);
-    ck_assert_uint_eq(counts()->lapsed, 5);
+    ck_assert_uint_eq(world_counts()->ejected, 1);
+    ck_assert_uint_eq(world_counts()->lapsed, 5);
     expect_state(1, "ejected");
 }
 END_TEST
@@ -205,7 +192,7 @@ static void work(struct hand *hand, uint64_t worker)
         world_reply(worker, hand->id, STATUS_OK);
         hand->id = 0;
     }
-    if (hand->id != 0 || (hand->id = next_at(worker)) == 0)
+    if (hand->id != 0 || (hand->id = world_next(worker)) == 0)
         return;
     hand->until_at = world.now_at + hand->takes_us;
     hand->given++;
@@ -235,7 +222,7 @@ START_TEST(one_that_is_ten_times_slower_gets_little)
     ck_assert_uint_gt(all, 4000);
     ck_assert_uint_lt(hands[1].given, all / WORKERS / 5);
     ck_assert_uint_ge(hands[1].given, 1);
-    ck_assert_uint_eq(counts()->refused, 0);
+    ck_assert_uint_eq(world_counts()->refused, 0);
 }
 END_TEST
 

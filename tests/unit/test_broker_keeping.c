@@ -37,20 +37,12 @@ static void setup(void)
     world_forget_all();
 }
 
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 /* One that is with the worker; ret: its number there. */
 static uint64_t ask_running(uint16_t flags, uint64_t *ret)
 {
     uint64_t id = world_ask(CLASS_CRITICAL, 5000, flags);
     world_turn();
-    *ret = next_at(WORKER);
+    *ret = world_next(WORKER);
     ck_assert_uint_ne(*ret, 0);
     return id;
 }
@@ -226,7 +218,7 @@ static uint64_t ask_keyed(uint64_t number, uint16_t flags)
 START_TEST(detached_work_is_fetched_by_its_key)
 {
     ask_keyed(CLIENT, FLAG_DETACHED);
-    uint64_t at_worker = next_at(WORKER), id = 0;
+    uint64_t at_worker = world_next(WORKER), id = 0;
     say(CLIENT, COMMAND_DISCONNECT, 0);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_CANCEL), 0);
     greet(OTHER, OTHER, false);
@@ -236,7 +228,7 @@ START_TEST(detached_work_is_fetched_by_its_key)
     world_turn();
     if (_i == 1)
         id = ask_keyed(OTHER, FLAG_COALESCE);
-    ck_assert_uint_eq(next_at(WORKER), 0);
+    ck_assert_uint_eq(world_next(WORKER), 0);
     world_expect(OTHER, id, STATUS_OK);
     struct heard *heard = world_hear(SIDE_FRONTEND, OTHER, COMMAND_REPLY);
     ck_assert(bytes_are(heard->pair.body, "answer"));
@@ -255,7 +247,7 @@ START_TEST(detached_work_that_waits_goes_on)
     say(CLIENT, COMMAND_DISCONNECT, 0);
     world_reply(WORKER, at_worker[0], STATUS_OK);
     world_turn();
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     greet(OTHER, OTHER, false);
     world_expect(OTHER, ask_keyed(OTHER, 0), STATUS_OK);
@@ -266,19 +258,19 @@ END_TEST
 START_TEST(only_what_was_executed_is_replayed)
 {
     uint64_t first = ask_keyed(CLIENT, FLAG_KEEP);
-    world_reply(WORKER, next_at(WORKER), STATUS_BUSY_FULL);
+    world_reply(WORKER, world_next(WORKER), STATUS_BUSY_FULL);
     world_turn();
     world_expect(CLIENT, first, STATUS_BUSY_FULL);
     ask_keyed(CLIENT, FLAG_KEEP);
-    uint64_t again = next_at(WORKER);
+    uint64_t again = world_next(WORKER);
     ck_assert_uint_ne(again, 0);
     world_reply(WORKER, again, STATUS_OK);
     world_turn();
     world_expect(CLIENT, ask_keyed(CLIENT, 0), STATUS_OK);
-    ck_assert_uint_eq(next_at(WORKER), 0);
+    ck_assert_uint_eq(world_next(WORKER), 0);
     say(CLIENT, COMMAND_ACKFLOOR, world.next_id);
     ask_keyed(CLIENT, 0);
-    ck_assert_uint_ne(next_at(WORKER), 0);
+    ck_assert_uint_ne(world_next(WORKER), 0);
 }
 END_TEST
 
@@ -385,7 +377,7 @@ static void crowd_steps(struct callers *self)
         header.flags = FLAG_KEEP;
         header.deadline_ms = 25000;
         world_ask_from(self->number, header, bytes_of("body"));
-    } else if (what < 4 && (id = next_at(WORKER)) != 0) {
+    } else if (what < 4 && (id = world_next(WORKER)) != 0) {
         world_reply(WORKER, id, STATUS_OK);
     } else if (what == 4 && (dice >> 8 & 7) == 0) { /* what it had not heard is lost with it */
         self->number = self->number == CLIENT ? AGAIN : CLIENT;
@@ -404,7 +396,7 @@ START_TEST(no_reply_is_lost_with_a_connection)
     struct callers crowd = {.random = 5, .number = CLIENT};
     for (unsigned step = 0; step < 4000; step++)
         crowd_steps(&crowd);
-    for (uint64_t id; (id = next_at(WORKER)) != 0; world_turn())
+    for (uint64_t id; (id = world_next(WORKER)) != 0; world_turn())
         world_reply(WORKER, id, STATUS_OK);
     greet(AGAIN, CLIENT, true);
     crowd.number = AGAIN;

@@ -19,19 +19,6 @@ static void setup(void)
     world_forget_all();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 static void say_of(uint64_t worker, enum command command, uint64_t id, uint32_t asked_ms)
 {
     struct header header = {.command = command, .id = id, .deadline_ms = asked_ms};
@@ -73,7 +60,7 @@ START_TEST(what_a_worker_is_silent_about_is_taken_from_it)
         world_turn();
         uint64_t before = with;
         for (uint64_t worker = WORKER; worker <= DEATHS_MAX + 1; worker++) {
-            uint64_t its = next_at(worker);
+            uint64_t its = world_next(worker);
             with = its != 0 ? worker : with;
             at = its != 0 ? its : at;
         }
@@ -83,9 +70,9 @@ START_TEST(what_a_worker_is_silent_about_is_taken_from_it)
         if (fates[_i].starts >> i & 1)
             say_of(with, COMMAND_STARTED, at, 0);
         live(LEASE_MS - 3 * STEP_MS);
-        ck_assert_uint_eq(counts()->lapsed, i);
+        ck_assert_uint_eq(world_counts()->lapsed, i);
         live(4 * STEP_MS);
-        ck_assert_uint_eq(counts()->lapsed, i + 1);
+        ck_assert_uint_eq(world_counts()->lapsed, i + 1);
         struct heard *cancel = world_hear(SIDE_BACKEND, with, COMMAND_CANCEL);
         ck_assert_ptr_nonnull(cancel);
         ck_assert_uint_eq(cancel->pair.header.id, at);
@@ -95,7 +82,7 @@ START_TEST(what_a_worker_is_silent_about_is_taken_from_it)
         world_reply(with, at, STATUS_OK);
     world_turn();
     world_expect(CLIENT, id, fates[_i].expected);
-    ck_assert_uint_eq(counts()->in_flight, 0);
+    ck_assert_uint_eq(world_counts()->in_flight, 0);
     ck_assert_uint_eq(broker_counts(world.broker)->silent, 0); /* nobody has died */
 }
 END_TEST
@@ -105,7 +92,7 @@ START_TEST(what_is_touched_stays_where_it_is)
     struct header piece = {.command = COMMAND_PARTIAL};
     uint64_t id = world_ask(CLASS_CRITICAL, 30000, FLAG_STREAM);
     world_turn();
-    uint64_t at = next_at(WORKER);
+    uint64_t at = world_next(WORKER);
     for (unsigned i = 0; i < 5; i++) {
         live(LEASE_MS - 2 * STEP_MS);
         if (_i == 0)
@@ -116,9 +103,9 @@ START_TEST(what_is_touched_stays_where_it_is)
         if (_i == 2) /* it shows that it gets on */
             world_say(SIDE_BACKEND, WORKER, &piece, bytes_of("piece"));
     }
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
     live(LEASE_MS + STEP_MS);
-    ck_assert_uint_eq(counts()->lapsed, 1);
+    ck_assert_uint_eq(world_counts()->lapsed, 1);
     (void)id;
 }
 END_TEST
@@ -128,11 +115,11 @@ START_TEST(a_touch_may_ask_for_less)
     live(1000); /* the broker was not away of late */
     world_ask(CLASS_CRITICAL, 30000, 0);
     world_turn();
-    say_of(WORKER, COMMAND_TOUCH, next_at(WORKER), 300);
+    say_of(WORKER, COMMAND_TOUCH, world_next(WORKER), 300);
     live(200);
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
     live(200);
-    ck_assert_uint_eq(counts()->lapsed, 1);
+    ck_assert_uint_eq(world_counts()->lapsed, 1);
 }
 END_TEST
 
@@ -141,15 +128,15 @@ START_TEST(a_touch_of_what_is_not_its_own_counts_for_nothing)
     world_worker(2, ROLE_DRIVER, CONCURRENCY, "query");
     world_ask(CLASS_CRITICAL, 30000, 0);
     world_turn();
-    uint64_t id = next_at(WORKER);
-    id = id != 0 ? id : next_at(2);
+    uint64_t id = world_next(WORKER);
+    id = id != 0 ? id : world_next(2);
     live(LEASE_MS - STEP_MS);
     say_of(3, COMMAND_TOUCH, id, 0);
     say_of(WORKER, COMMAND_TOUCH, id + 1, 0);
     say_of(2, COMMAND_TOUCH, id + 1, 0);
     live(2 * STEP_MS);
-    ck_assert_uint_eq(counts()->lapsed, 1);
-    ck_assert_uint_eq(counts()->stale, 2);
+    ck_assert_uint_eq(world_counts()->lapsed, 1);
+    ck_assert_uint_eq(world_counts()->stale, 2);
 }
 END_TEST
 
@@ -162,9 +149,10 @@ START_TEST(a_deadline_is_not_moved_by_a_lease)
     world_forget(world_hear(SIDE_BACKEND, WORKER, COMMAND_REQUEST));
     live(1600);
     world_expect(CLIENT, soon, STATUS_DEADLINE_RUNNING);
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
     live(600);
-    ck_assert_uint_eq(counts()->lapsed, 1); /* given to the same worker again: there is no other */
+    ck_assert_uint_eq(world_counts()->lapsed,
+                      1); /* given to the same worker again: there is no other */
     live(900);
     world_expect(CLIENT, later, STATUS_DEADLINE_RUNNING);
 }
@@ -179,7 +167,7 @@ START_TEST(what_waits_has_no_lease)
     struct header goodbye = {.command = COMMAND_DISCONNECT};
     world_say(SIDE_BACKEND, WORKER, &goodbye, (struct bytes){0});
     live(2 * LEASE_MS);
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
     live(10000 - 2 * LEASE_MS + STEP_MS);
     world_expect(CLIENT, id, STATUS_DEADLINE_QUEUED);
 }
@@ -190,7 +178,7 @@ START_TEST(a_late_answer_reaches_nobody_and_is_counted)
     uint64_t id = world_ask(CLASS_CRITICAL, 30000, 0);
     world_turn();
     struct header reply = {.command = COMMAND_REPLY,
-                           .id = next_at(WORKER),
+                           .id = world_next(WORKER),
                            .executed = EXECUTED_YES,
                            .service_us = 7000,
                            .credit = ++world.credit[WORKER]};
@@ -200,9 +188,9 @@ START_TEST(a_late_answer_reaches_nobody_and_is_counted)
     world_say(SIDE_BACKEND, WORKER, &reply, bytes_of("answer"));
     world_turn();
     world_expect(CLIENT, id, STATUS_WORKER_LOST);
-    ck_assert_uint_eq(counts()->wasted_us, 7000);
-    ck_assert_uint_eq(counts()->stale, 1);
-    ck_assert_uint_eq(counts()->lost, 1);
+    ck_assert_uint_eq(world_counts()->wasted_us, 7000);
+    ck_assert_uint_eq(world_counts()->stale, 1);
+    ck_assert_uint_eq(world_counts()->lost, 1);
 }
 END_TEST
 
@@ -213,18 +201,18 @@ START_TEST(a_stuck_worker_is_no_idle_one)
     for (unsigned i = 0; i < CONCURRENCY; i++)
         world_ask(CLASS_CRITICAL, 30000, FLAG_IDEMPOTENT);
     world_turn();
-    for (uint64_t id; (id = next_at(2)) != 0; world_turn())
+    for (uint64_t id; (id = world_next(2)) != 0; world_turn())
         world_reply(2, id, STATUS_OK);
-    while (next_at(WORKER) != 0)
+    while (world_next(WORKER) != 0)
         ;
     live(LEASE_MS + STEP_MS);
-    ck_assert_uint_gt(counts()->lapsed, 0);
+    ck_assert_uint_gt(world_counts()->lapsed, 0);
     unsigned at_stuck = 0, at_other = 0;
     for (unsigned i = 0; i < 10; i++) {
         world_ask(CLASS_CRITICAL, 30000, FLAG_IDEMPOTENT);
         world_turn();
-        at_stuck += next_at(WORKER) != 0;
-        for (uint64_t id; (id = next_at(2)) != 0; at_other++)
+        at_stuck += world_next(WORKER) != 0;
+        for (uint64_t id; (id = world_next(2)) != 0; at_other++)
             world_reply(2, id, STATUS_OK);
     }
     ck_assert_uint_eq(at_stuck, 0);
@@ -237,12 +225,12 @@ START_TEST(who_was_asleep_takes_nothing_away)
 {
     world_ask(CLASS_CRITICAL, 30000, 0);
     world_turn();
-    uint64_t id = next_at(WORKER);
+    uint64_t id = world_next(WORKER);
     world_pass((LEASE_MS + 500) * MS);
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
     say_of(WORKER, COMMAND_TOUCH, id, 0);
     live(LEASE_MS - STEP_MS);
-    ck_assert_uint_eq(counts()->lapsed, 0);
+    ck_assert_uint_eq(world_counts()->lapsed, 0);
 }
 END_TEST
 

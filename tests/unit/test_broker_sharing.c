@@ -24,11 +24,6 @@ static void setup(void)
     world_forget_all();
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
 static struct header keyed(uint16_t flags)
 {
     struct header header = world_request();
@@ -49,15 +44,6 @@ static uint64_t ask_within(uint64_t number, uint32_t deadline_ms, uint16_t flags
     return world_ask_from(number, header, bytes_of("body"));
 }
 
-/* The next request that a worker gets; 0: none. */
-static uint64_t next_at(uint64_t worker)
-{
-    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REQUEST);
-    uint64_t id = heard == NULL ? 0 : heard->pair.header.id;
-    world_forget(heard);
-    return id;
-}
-
 static enum executed executed(uint64_t number)
 {
     struct heard *heard = world_hear(SIDE_FRONTEND, number, COMMAND_REPLY);
@@ -72,7 +58,7 @@ static uint64_t occupy(void)
 {
     world_ask(CLASS_CRITICAL, 5000, 0);
     world_turn();
-    return next_at(WORKER);
+    return world_next(WORKER);
 }
 
 START_TEST(two_that_share_are_executed_once)
@@ -81,13 +67,13 @@ START_TEST(two_that_share_are_executed_once)
     world_turn();
     uint64_t second = ask(OTHER, FLAG_COALESCE);
     world_turn();
-    uint64_t at_worker = next_at(WORKER);
+    uint64_t at_worker = world_next(WORKER);
     ck_assert_uint_ne(at_worker, 0);
-    ck_assert_uint_eq(counts()->in_flight, 2);
+    ck_assert_uint_eq(world_counts()->in_flight, 2);
     world_pass(5 * MS);
     world_reply(WORKER, at_worker, STATUS_OK);
     world_turn();
-    ck_assert_uint_eq(next_at(WORKER), 0);
+    ck_assert_uint_eq(world_next(WORKER), 0);
     world_expect(CLIENT, first, STATUS_OK);
     world_expect(OTHER, second, STATUS_OK);
     struct heard *heard = world_hear(SIDE_FRONTEND, OTHER, COMMAND_REPLY);
@@ -95,8 +81,8 @@ START_TEST(two_that_share_are_executed_once)
     ck_assert_uint_eq(heard->pair.header.queue_us, 0);
     ck_assert_uint_eq(heard->pair.header.service_us, 5 * MS);
     world_forget(heard);
-    ck_assert_uint_eq(counts()->attached, 1);
-    ck_assert_uint_eq(counts()->replied, 2);
+    ck_assert_uint_eq(world_counts()->attached, 1);
+    ck_assert_uint_eq(world_counts()->replied, 2);
     ck_assert_uint_eq(broker_levels(world.broker).slots, 0);
 }
 END_TEST
@@ -107,12 +93,12 @@ START_TEST(who_does_not_share_is_told_that_it_runs)
     world_turn();
     world_expect(OTHER, second, STATUS_DUPLICATE_RUNNING);
     ck_assert_int_eq(executed(OTHER), EXECUTED_MAYBE);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(CLIENT, first, STATUS_OK);
     uint64_t third = ask(OTHER, 0); /* the key is free again */
     world_turn();
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(OTHER, third, STATUS_OK);
 }
@@ -140,8 +126,8 @@ START_TEST(a_tenant_has_its_own_keys)
     header.tenant = bytes_of("another");
     world_ask_from(OTHER, header, bytes_of("body"));
     world_turn();
-    ck_assert_uint_eq(counts()->attached, 0);
-    ck_assert_uint_eq(counts()->in_flight, 2);
+    ck_assert_uint_eq(world_counts()->attached, 0);
+    ck_assert_uint_eq(world_counts()->in_flight, 2);
 }
 END_TEST
 
@@ -180,7 +166,7 @@ START_TEST(who_withdraws_takes_nothing_from_the_other)
     if (busy != 0)
         world_reply(WORKER, busy, STATUS_OK);
     world_turn();
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(numbers[!gone], ids[!gone], STATUS_OK);
     ck_assert_uint_eq(broker_levels(world.broker).slots, 0);
@@ -210,8 +196,8 @@ START_TEST(a_client_that_leaves_takes_nothing_from_the_other)
     world_say(SIDE_FRONTEND, CLIENT, &(struct header){.command = COMMAND_DISCONNECT},
               (struct bytes){0});
     world_turn();
-    ck_assert_uint_eq(counts()->cancelled, 2);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    ck_assert_uint_eq(world_counts()->cancelled, 2);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(OTHER, others, STATUS_OK);
 }
@@ -229,7 +215,7 @@ START_TEST(each_has_its_own_deadline)
     world_run(100);
     world_expect(CLIENT, early, STATUS_DEADLINE_RUNNING);
     ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_CANCEL), 0);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
     world_expect(OTHER, late, STATUS_OK);
 }
@@ -245,11 +231,11 @@ START_TEST(what_was_given_up_for_one_goes_on_for_the_other)
     world_run(301);
     world_expect(CLIENT, early, STATUS_DEADLINE_RUNNING);
     world_say(SIDE_BACKEND, WORKER,
-              &(struct header){.command = COMMAND_STARTED, .id = next_at(WORKER)},
+              &(struct header){.command = COMMAND_STARTED, .id = world_next(WORKER)},
               (struct bytes){0});
     world_reply(WORKER, (UINT64_C(1) << 32) | UINT32_MAX, STATUS_DEADLINE_RUNNING);
     world_turn();
-    uint64_t again = next_at(WORKER);
+    uint64_t again = world_next(WORKER);
     ck_assert_uint_eq(again != 0, harmless);
     if (!harmless)
         world_expect(OTHER, late, STATUS_DEADLINE_RUNNING);
@@ -266,14 +252,14 @@ START_TEST(a_worker_that_is_lost_is_lost_for_all)
     uint64_t first = ask(CLIENT, 0), second = ask(OTHER, FLAG_COALESCE);
     world_turn();
     world_say(SIDE_BACKEND, WORKER,
-              &(struct header){.command = COMMAND_STARTED, .id = next_at(WORKER)},
+              &(struct header){.command = COMMAND_STARTED, .id = world_next(WORKER)},
               (struct bytes){0});
     world_say(SIDE_BACKEND, WORKER, &(struct header){.command = COMMAND_DISCONNECT},
               (struct bytes){0});
     world_turn();
     world_expect(CLIENT, first, STATUS_WORKER_LOST);
     world_expect(OTHER, second, STATUS_WORKER_LOST);
-    ck_assert_uint_eq(counts()->lost, 2);
+    ck_assert_uint_eq(world_counts()->lost, 2);
 }
 END_TEST
 
@@ -285,7 +271,7 @@ START_TEST(what_is_redelivered_is_so_for_all)
     world_say(SIDE_BACKEND, WORKER, &(struct header){.command = COMMAND_DISCONNECT},
               (struct bytes){0});
     world_turn();
-    world_reply(SECOND, next_at(SECOND), STATUS_OK);
+    world_reply(SECOND, world_next(SECOND), STATUS_OK);
     world_turn();
     world_expect(CLIENT, first, STATUS_OK);
     world_expect(OTHER, second, STATUS_OK);
@@ -299,7 +285,7 @@ START_TEST(pieces_go_to_all_who_asked_for_them)
     world_turn();
     world_say(SIDE_BACKEND, WORKER,
               &(struct header){.command = COMMAND_PARTIAL,
-                               .id = next_at(WORKER),
+                               .id = world_next(WORKER),
                                .admit_level = CLASS_SHEDDABLE},
               bytes_of("piece"));
     world_turn();
@@ -318,9 +304,9 @@ START_TEST(slots_bound_those_who_share)
     uint64_t one_more = ask(OTHER, FLAG_COALESCE);
     world_turn();
     world_expect(OTHER, one_more, STATUS_BUSY_FULL);
-    world_reply(WORKER, next_at(WORKER), STATUS_OK);
+    world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
-    ck_assert_uint_eq(counts()->replied, 64);
+    ck_assert_uint_eq(world_counts()->replied, 64);
 }
 END_TEST
 
@@ -341,7 +327,7 @@ static void crowd_asks(struct callers *self, unsigned dice, uint64_t number)
 
 static void crowd_answers(struct callers *self, unsigned dice, uint64_t worker)
 {
-    uint64_t id = next_at(worker);
+    uint64_t id = world_next(worker);
     if (id == 0)
         return;
     self->started++;
@@ -380,10 +366,10 @@ START_TEST(a_crowd_gets_an_end_each)
         world_beat();
     }
     ck_assert_uint_eq(broker_levels(world.broker).slots, 0);
-    ck_assert_uint_eq(counts()->accepted, crowd.asked);
-    ck_assert_uint_gt(counts()->attached, 200);
+    ck_assert_uint_eq(world_counts()->accepted, crowd.asked);
+    ck_assert_uint_gt(world_counts()->attached, 200);
     ck_assert_uint_gt(crowd.started, 50);
-    ck_assert_uint_gt(counts()->cancelled, 20);
+    ck_assert_uint_gt(world_counts()->cancelled, 20);
 }
 END_TEST
 

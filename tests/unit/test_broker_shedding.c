@@ -27,11 +27,6 @@ static void setup(void)
     world.config.kept_bytes_max = MEMORY;
 }
 
-static const struct role_counts *counts(void)
-{
-    return &broker_counts(world.broker)->roles[ROLE_DRIVER];
-}
-
 static uint64_t ask_as(const char *tenant, enum request_class class, size_t size)
 {
     struct header header = world_request();
@@ -75,14 +70,14 @@ START_TEST(memory_is_kept_for_what_matters_more)
     check_refused(CLASS_SHEDDABLE_PLUS, CLASS_CRITICAL);
     fill_memory(95);
     check_refused(CLASS_CRITICAL, CLASS_CRITICAL_PLUS);
-    ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL][SHED_MEMORY], 1);
-    ck_assert_uint_eq(counts()->sheds[CLASS_SHEDDABLE][SHED_MEMORY], 1);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_CRITICAL][SHED_MEMORY], 1);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_SHEDDABLE][SHED_MEMORY], 1);
     for (unsigned i = 0; i < 6; i++) /* a tenth of what was admitted: and others make room for it */
         (void)ask_as("acme", CLASS_CRITICAL_PLUS, BODY);
     world_turn();
-    ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL_PLUS][SHED_MEMORY], 0);
-    ck_assert_uint_ge(counts()->sheds[CLASS_SHEDDABLE][SHED_FOR_CLASS], 1);
-    ck_assert_uint_ge(counts()->sheds[CLASS_CRITICAL][SHED_FOR_CLASS], 1);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_CRITICAL_PLUS][SHED_MEMORY], 0);
+    ck_assert_uint_ge(world_counts()->sheds[CLASS_SHEDDABLE][SHED_FOR_CLASS], 1);
+    ck_assert_uint_ge(world_counts()->sheds[CLASS_CRITICAL][SHED_FOR_CLASS], 1);
     world_expect(CLIENT, last, STATUS_BUSY_SHED);
     ck_assert_uint_le(broker_levels(world.broker).bytes, MEMORY);
 }
@@ -111,8 +106,8 @@ START_TEST(a_standing_queue_is_shed_from_its_head)
         world_beat();
         answer_one();
     }
-    ck_assert_uint_ge(counts()->sheds[CLASS_CRITICAL][SHED_DELAY], 50);
-    ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL_PLUS][SHED_DELAY], 0);
+    ck_assert_uint_ge(world_counts()->sheds[CLASS_CRITICAL][SHED_DELAY], 50);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_CRITICAL_PLUS][SHED_DELAY], 0);
     ck_assert_uint_le(broker_levels(world.broker).queued[ROLE_DRIVER], 60);
 }
 END_TEST
@@ -132,8 +127,8 @@ START_TEST(a_full_queue_has_room_for_other_tenants)
         (void)ask_as("plain", CLASS_CRITICAL, 1);
     world_turn();
     world_expect(CLIENT, refused, STATUS_BUSY_FULL);
-    ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL][SHED_FULL], 1);
-    ck_assert_uint_eq(counts()->sheds[CLASS_CRITICAL][SHED_FOR_TENANT], 8);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_CRITICAL][SHED_FULL], 1);
+    ck_assert_uint_eq(world_counts()->sheds[CLASS_CRITICAL][SHED_FOR_TENANT], 8);
     for (unsigned i = 0; i < 11; i++) { /* the first has had a worker at once */
         static const char *const turns[] = {"flood", "flood", "gold", "gold", "gold", "plain",
                                             "flood", "gold",  "gold", "gold", "plain"};

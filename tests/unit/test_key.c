@@ -268,7 +268,7 @@ static struct bytes deps_of(unsigned count, char *out, size_t size)
     writer_init(&writer, out, size);
     writer_array(&writer, count);
     for (unsigned i = 0; i < count; i++) {
-        char text[16];
+        char text[24];
         (void)snprintf(text, sizeof text, "t:demo.%u", i);
         writer_cstr(&writer, text);
     }

@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(a_handle_stays)
 {
-    char name[8];
+    char name[16];
     struct series *first = metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("asks"));
     series_set(first, .5);
     for (int i = 0; i < 63; i++) {
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(beyond_the_cap_samples_are_counted_and_lost)
 {
-    char name[8];
+    char name[16];
     for (int i = 0; i < 100; i++) {
         (void)snprintf(name, sizeof name, "b%d", i);
         metrics_set(metrics, METRIC_BOUND_USED_RATIO, LABELS(name), i);
