@@ -1,4 +1,4 @@
-/* broker_peers - who is there: greetings, heartbeats, workers, the view of partitions, departures.
+/* broker_peers - who is there: greetings, heartbeats, workers, departures.
  * See docs/protocol.md, "Commands" and "Liveness". */
 #include "broker/broker_private.h"
 
@@ -87,51 +87,6 @@ static void publish_drain(struct broker *self, const struct peer *peer, const st
     broker_publish(self, "drain", MSG_EVENT_DRAIN, &event);
 }
 
-/* A new view is due: at once, or when its hold-down is over. */
-static void plan_view(struct broker *self)
-{
-    int64_t due_at = view_due_at(self->view);
-    if (due_at <= self->now_at)
-        broker_issue_view(self);
-    else if (due_at != INT64_MAX)
-        timers_set(self->timers, TIMER_VIEW, due_at);
-}
-
-static void note_view(const struct broker *self)
-{
-    const struct log_field fields[] = {log_u64("epoch", view_epoch(self->view)),
-                                       log_u64("members", view_count(self->view))};
-    broker_note(self, EVENT_VIEW_CHANGED, fields, 2);
-}
-
-/* What another broker is to tell stays due here: it may be gone before it does. */
-void broker_issue_view(struct broker *self)
-{
-    if (view_due_at(self->view) <= self->now_at &&
-        !others_let_tell(&self->others, view_count(self->view), self->now_at)) {
-        timers_set(self->timers, TIMER_VIEW, self->now_at + BEAT_MS * US_PER_MS);
-        return;
-    }
-    if (!view_issue(self->view, self->now_at))
-        return;
-    note_view(self);
-    broker_publish_bytes(self, "view", view_body(self->view));
-}
-
-/* Who has missed the view that counts gets it again with its next beat. */
-void broker_hear(struct broker *self, unsigned other, struct bytes message, int64_t now_at)
-{
-    struct bytes view;
-    self->now_at = now_at;
-    bool beats = others_hear(&self->others, other, message, now_at, &view);
-    if (beats && self->others.places[other].epoch < view_epoch(self->view))
-        broker_publish_bytes(self, "view", view_body(self->view));
-    if (view.data == NULL || !view_adopt(self->view, view, now_at))
-        return;
-    note_view(self);
-    plan_view(self);
-}
-
 static void forget_worker(struct broker *self, struct peer *peer)
 {
     struct worker *worker = worker_of(self, peer);
@@ -144,7 +99,7 @@ static void forget_worker(struct broker *self, struct peer *peer)
     broker_lose_worker(self, worker);
     if (worker->role == ROLE_CACHE_PARTITION) {
         view_drop(self->view, worker->uuid, self->now_at);
-        plan_view(self);
+        broker_plan_view(self);
     }
     publish_member(self, peer, worker->role, worker_state_names[WORKER_FREE]);
     workers_remove(self->workers, worker);
@@ -370,7 +325,7 @@ static enum status place_partition(struct broker *self, const struct peer *peer,
     memcpy(worker->endpoint, ready->endpoint.data, ready->endpoint.size);
     worker->endpoint_size = (uint16_t)ready->endpoint.size;
     enum status status = view_put(self->view, &member, self->now_at);
-    plan_view(self);
+    broker_plan_view(self);
     return status;
 }
 
@@ -445,7 +400,7 @@ void broker_on_heartbeat(struct broker *self, const struct source *from, const s
     if (worker->role != ROLE_CACHE_PARTITION || heartbeat.epoch <= view_epoch(self->view))
         return;
     view_seen(self->view, heartbeat.epoch, self->now_at);
-    plan_view(self);
+    broker_plan_view(self);
 }
 
 /* A partition that leaves is looked up no more; its keys move before it goes. */
@@ -458,7 +413,7 @@ static void drain(struct broker *self, const struct peer *peer, struct worker *w
     if (worker->role != ROLE_CACHE_PARTITION)
         return;
     view_drop(self->view, worker->uuid, self->now_at);
-    plan_view(self);
+    broker_plan_view(self);
 }
 
 void broker_on_drain(struct broker *self, const struct source *from, const struct pair *pair)

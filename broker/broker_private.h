@@ -11,6 +11,7 @@
  *   broker_dead.c        requests that no worker survived
  *   broker_health.c      workers that fail what they are given
  *   broker_peers.c       who is there: greetings, heartbeats, workers, departures
+ *   broker_view.c        the view of the partitions is told
  *   broker_breakers.c    a method that keeps failing is left alone
  *   broker_policy.c      what may change while it runs
  *   broker_keys.c        whose key each has, and what it may do
@@ -298,7 +299,6 @@ void broker_send_away(struct broker *self, struct peer *peer, enum status status
 void broker_peer_due(struct broker *self, struct peer *peer);
 void broker_drain_worker(struct broker *self, struct worker *worker, uint32_t deadline_ms);
 void broker_goaway(struct broker *self);
-void broker_issue_view(struct broker *self);
 
 /* broker_breakers.c */
 struct verdict broker_ask_breaker(struct broker *self, struct admission *admission);
@@ -320,6 +320,10 @@ bool broker_has_room(struct broker *self, enum role role);
 uint32_t broker_capacity(const struct broker *self, enum role role);
 void broker_tick_concurrency(struct broker *self); /* once in ESTIMATES_TICK_MS */
 void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool removed);
+
+/* broker_view.c */
+void broker_plan_view(struct broker *self); /* a new one is due: at once, or after its hold-down */
+void broker_issue_view(struct broker *self);
 
 /* broker_queries.c */
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;

@@ -1,8 +1,5 @@
-/* session - see session.h.
- *
- * Questions stand in a table of entries: found by number and by tag through two rows of chains, and
- * by deadline through a heap. One that cannot leave yet (no greeting, no credit) keeps its bytes
- * and waits in line; its deadline is patched when it leaves. The usual turn allocates nothing. */
+/* session - see session.h; session_private.h tells which file does what. The usual turn allocates
+ * nothing. */
 #include "protocol/session.h"
 
 #include <assert.h>
@@ -134,42 +131,6 @@ static void put_hello(struct session *self)
     session_put_command(self, COMMAND_HELLO, 0, body);
 }
 
-void session_end_ask(struct session *self, struct ask_entry *entry, enum status status,
-                     enum executed executed)
-{
-    char bytes[CONTROL_BYTES_MAX];
-    uint64_t tag = entry->tag;
-    struct header header = {.command = COMMAND_REPLY,
-                            .id = entry->id,
-                            .status = status,
-                            .executed = executed,
-                            .admit_level = CLASS_SHEDDABLE};
-    self->waiting_bytes -= entry->size;
-    asks_remove(self->asks, entry);
-    if (self->owner.on_answer != NULL)
-        self->owner.on_answer(self->owner.self, tag, &header,
-                              message_encode_failure(status, bytes));
-}
-
-/* The first that was sent and is not kept; or any. Whoever is told of an end may end others. */
-static struct ask_entry *first_to_end(const struct session *self, bool kept_too)
-{
-    struct ask_entry *entry = asks_first_sent(self->asks);
-    while (entry != NULL && entry->kept && !kept_too)
-        entry = asks_next_sent(self->asks, entry);
-    return entry;
-}
-
-/* What had left may have been executed, and nobody will say. What had not, leaves later. */
-static void end_what_left(struct session *self, bool kept_too)
-{
-    struct ask_entry *entry;
-    while ((entry = first_to_end(self, kept_too)) != NULL) {
-        self->counts.lost++;
-        session_end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
-    }
-}
-
 /* Begin anew: HELLO goes before everything, and nothing of the old connection counts. */
 static void regreet(struct session *self, int64_t now_at)
 {
@@ -187,7 +148,7 @@ void session_lost(struct session *self, const char *reason, int64_t now_at)
         return;
     bool was_up = self->state == SESSION_UP;
     regreet(self, now_at);
-    end_what_left(self, false);
+    session_end_what_left(self, false);
     session_await_resuming(self, now_at);
     if (was_up && self->owner.on_down != NULL)
         self->owner.on_down(self->owner.self, reason);
@@ -199,7 +160,7 @@ static void end_all(struct session *self, enum status waiting)
     struct ask_entry *entry;
     self->state = SESSION_REFUSED;
     outgoing_clear(self->outgoing);
-    end_what_left(self, true);
+    session_end_what_left(self, true);
     while ((entry = asks_first_waiting(self->asks)) != NULL)
         session_end_ask(self, entry, waiting, EXECUTED_NO);
 }
@@ -219,47 +180,9 @@ static void on_refusal(struct session *self, const struct pair *pair)
         self->owner.on_refused(self->owner.self, pair->header.status, disconnect.reason);
 }
 
-/* The oldest that waits leaves, with what is left of its deadline; one that has too little stays:
- * session_tick() ends it. */
-static void send_waiting(struct session *self, struct ask_entry *entry, int64_t now_at)
-{
-    int64_t left_ms = (entry->deadline_at - now_at) / US_PER_MS;
-    struct bytes pair = {entry->pair, entry->size};
-    envelope_set_deadline(entry->pair, left_ms > 0 ? (uint32_t)left_ms : 1);
-    asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
-    self->waiting_bytes -= entry->size;
-    if (entry->counts)
-        self->sent++;
-    outgoing_put(self->outgoing, pair, (struct bytes){0});
-    asks_free_bytes(entry);
-}
-
-static bool may_send(const struct session *self, bool counts)
-{
-    return self->state == SESSION_UP && (!counts || self->sent != self->granted);
-}
-
-bool session_has_credit(const struct session *self)
-{
-    return may_send(self, true) && asks_first_waiting(self->asks) == NULL;
-}
-
 bool session_is_suspect(const struct session *self, int64_t now_at)
 {
     return self->state == SESSION_UP && now_at - self->heard_at >= self->dead_us / 2;
-}
-
-static void send_what_waits(struct session *self, int64_t now_at)
-{
-    struct ask_entry *entry;
-    while ((entry = asks_first_waiting(self->asks)) != NULL && may_send(self, entry->counts))
-        send_waiting(self, entry, now_at);
-}
-
-static void take_credit(struct session *self, uint32_t credit)
-{
-    if ((int32_t)(credit - self->granted) > 0)
-        self->granted = credit;
 }
 
 static void on_welcome(struct session *self, const struct pair *pair)
@@ -274,7 +197,7 @@ static void on_welcome(struct session *self, const struct pair *pair)
     }
     self->state = SESSION_UP;
     if (welcome.generation != self->generation)
-        end_what_left(self, true); /* it knows nothing of them */
+        session_end_what_left(self, true); /* it knows nothing of them */
     self->generation = welcome.generation;
     self->heartbeat_us = (int64_t)welcome.heartbeat_ms * US_PER_MS;
     self->dead_us = (int64_t)welcome.dead_ms * US_PER_MS;
@@ -285,34 +208,6 @@ static void on_welcome(struct session *self, const struct pair *pair)
     session_ask_what_became(self);
     if (self->owner.on_up != NULL)
         self->owner.on_up(self->owner.self, &welcome);
-}
-
-static void on_reply(struct session *self, const struct pair *pair)
-{
-    struct ask_entry *entry = asks_find_id(self->asks, pair->header.id);
-    take_credit(self, pair->header.credit);
-    if (pair->header.id > SESSION_STATUS_FIRST) {
-        session_on_what_became(self, pair);
-        return;
-    }
-    if (entry == NULL || !entry->sent) {
-        self->counts.late_answers++;
-        return;
-    }
-    uint64_t tag = entry->tag;
-    self->unacknowledged += entry->kept;
-    asks_remove(self->asks, entry);
-    self->counts.answered++;
-    if (self->owner.on_answer != NULL)
-        self->owner.on_answer(self->owner.self, tag, &pair->header, pair->body);
-}
-
-/* What nobody waits for any more is passed over, like a late reply. */
-static void on_partial(struct session *self, const struct pair *pair)
-{
-    struct ask_entry *entry = asks_find_id(self->asks, pair->header.id);
-    if (entry != NULL && entry->sent && self->owner.on_partial != NULL)
-        self->owner.on_partial(self->owner.self, entry->tag, &pair->header, pair->body);
 }
 
 /* Sent away, but welcome again: greet. Anything else is for good. */
@@ -338,16 +233,16 @@ static void take_pair(struct session *self, const struct pair *pair, int64_t now
         on_disconnect(self, pair, now_at);
         break;
     case COMMAND_REPLY:
-        on_reply(self, pair);
+        session_on_reply(self, pair);
         break;
     case COMMAND_PARTIAL:
-        on_partial(self, pair);
+        session_on_partial(self, pair);
         break;
     case COMMAND_CREDIT:
         if (self->worker && self->state == SESSION_UP && self->owner.on_pair != NULL)
             self->owner.on_pair(self->owner.self, pair);
         else if (!self->worker)
-            take_credit(self, pair->header.credit);
+            session_take_credit(self, pair->header.credit);
         break;
     case COMMAND_HEARTBEAT:
         break;
@@ -367,7 +262,7 @@ void session_take(struct session *self, struct bytes message, int64_t now_at)
     self->counts.malformed += pairs.broken;
     if (self->unacknowledged >= SESSION_ACKS)
         session_acknowledge(self);
-    send_what_waits(self, now_at);
+    session_send_what_waits(self, now_at);
 }
 
 static void beat(struct session *self, int64_t now_at)
@@ -386,35 +281,9 @@ static void beat(struct session *self, int64_t now_at)
     self->beat_at = now_at + self->heartbeat_us;
 }
 
-static void say_cancel(struct session *self, uint64_t id)
-{
-    if (self->state == SESSION_UP)
-        session_put_command(self, COMMAND_CANCEL, id, (struct bytes){0});
-}
-
-/* Of what has not left it is known that nothing was executed. */
-static void end_what_is_late(struct session *self, int64_t now_at)
-{
-    struct ask_entry *entry;
-    while ((entry = asks_first_due(self->asks)) != NULL && entry->due_at <= now_at) {
-        bool sent = entry->sent;
-        bool lost = entry->resuming && now_at < entry->deadline_at;
-        if (sent && entry->counts)
-            say_cancel(self, entry->id);
-        if (lost) {
-            self->counts.lost++;
-            session_end_ask(self, entry, STATUS_WORKER_LOST, EXECUTED_MAYBE);
-            continue;
-        }
-        self->counts.timed_out++;
-        session_end_ask(self, entry, sent ? STATUS_DEADLINE_RUNNING : STATUS_DEADLINE_QUEUED,
-                        sent ? EXECUTED_MAYBE : EXECUTED_NO);
-    }
-}
-
 void session_tick(struct session *self, int64_t now_at)
 {
-    end_what_is_late(self, now_at);
+    session_end_what_is_late(self, now_at);
     if (self->state == SESSION_REFUSED)
         return;
     if (now_at - self->heard_at >= self->dead_us && !self->greet)
@@ -436,75 +305,6 @@ int64_t session_due_at(const struct session *self)
     if (!self->greet && self->heard_at + self->dead_us < due_at)
         due_at = self->heard_at + self->dead_us;
     return due_at;
-}
-
-/* Keep the bytes until credit or a greeting comes. */
-static enum status wait_in_line(struct session *self, struct ask_entry *entry, struct bytes head,
-                                struct bytes body)
-{
-    size_t size = head.size + body.size;
-    if (size > self->waiting_bytes_max - self->waiting_bytes) {
-        asks_remove(self->asks, entry);
-        return STATUS_BUSY_FULL;
-    }
-    asks_keep_bytes(entry, head, body);
-    self->waiting_bytes += size;
-    return STATUS_OK;
-}
-
-enum status session_ask(struct session *self, const struct header *header, struct bytes body,
-                        int64_t deadline_at, uint64_t tag, int64_t now_at)
-{
-    assert(commands[header->command].answer == COMMAND_REPLY);
-    if (self->state == SESSION_REFUSED)
-        return STATUS_CANCELLED;
-    if (body.size > PAIR_BODY_BYTES_MAX)
-        return STATUS_TOO_LARGE;
-    if (deadline_at - now_at < US_PER_MS)
-        return STATUS_DEADLINE_QUEUED;
-    int64_t left_ms = (deadline_at - now_at) / US_PER_MS;
-    struct header ours = *header;
-    ours.id = header->command == COMMAND_INVALIDATE ? header->id : self->next_id++;
-    assert(header->command != COMMAND_INVALIDATE || header->id >= SESSION_INVALIDATE_FIRST);
-    ours.deadline_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
-    bool counts = header->command == COMMAND_REQUEST;
-    bool sends = may_send(self, counts) && asks_first_waiting(self->asks) == NULL;
-    struct ask_entry *entry = asks_add(self->asks, ours.id, tag, deadline_at);
-    if (entry == NULL)
-        return STATUS_BUSY_FULL;
-    entry->counts = counts;
-    entry->kept = self->resumes && counts && header->flags & FLAG_KEEP;
-    char head_bytes[PAIR_HEAD_BYTES_MAX];
-    struct bytes head = {head_bytes, pairs_encode_head(&ours, body, head_bytes)};
-    if (!sends) {
-        enum status status = wait_in_line(self, entry, head, body);
-        self->counts.asked += status == STATUS_OK;
-        return status;
-    }
-    asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
-    self->sent += counts;
-    self->counts.asked++;
-    outgoing_put(self->outgoing, head, body);
-    return STATUS_OK;
-}
-
-bool session_cancel(struct session *self, uint64_t tag)
-{
-    struct ask_entry *entry = asks_find_tag(self->asks, tag);
-    if (entry == NULL)
-        return false;
-    if (entry->sent && entry->counts)
-        say_cancel(self, entry->id);
-    self->waiting_bytes -= entry->size;
-    self->counts.cancelled++;
-    asks_remove(self->asks, entry);
-    return true;
-}
-
-bool session_take_back(struct session *self, uint64_t tag)
-{
-    const struct ask_entry *entry = asks_find_tag(self->asks, tag);
-    return entry != NULL && !entry->sent && session_cancel(self, tag);
 }
 
 enum status session_reply(struct session *self, uint32_t connection, const struct header *header,

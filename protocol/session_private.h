@@ -1,6 +1,7 @@
-/* session_private - what session.c and session_resume.c share, and nobody else.
+/* session_private - what these files share, and nobody else.
  *
- *   session.c         greeting, credit, questions and their ends
+ *   session.c         greeting, beats, what a worker says
+ *   session_asks.c    questions and their ends; the credit for them
  *   session_resume.c  questions with KEEP, which outlive a connection */
 #ifndef PROTOCOL_SESSION_PRIVATE_H
 #define PROTOCOL_SESSION_PRIVATE_H
@@ -36,8 +37,18 @@ struct session {
 void session_put(struct session *self, const struct header *header, struct bytes body);
 void session_put_command(struct session *self, enum command command, uint64_t id,
                          struct bytes body);
+
+/* session_asks.c */
 void session_end_ask(struct session *self, struct ask_entry *entry, enum status status,
                      enum executed executed);
+/* What had left may have been executed, and nobody will say. What had not, leaves later.
+ * kept_too: also what would be asked about after a reconnect */
+void session_end_what_left(struct session *self, bool kept_too);
+void session_end_what_is_late(struct session *self, int64_t now_at);
+void session_send_what_waits(struct session *self, int64_t now_at);
+void session_take_credit(struct session *self, uint32_t credit);
+void session_on_reply(struct session *self, const struct pair *pair);
+void session_on_partial(struct session *self, const struct pair *pair);
 
 /* session_resume.c */
 /* The connection is lost: what was sent, and is kept, is given SESSION_RESUME_MS. */

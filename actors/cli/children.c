@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define EXIT_NO_EXEC 127
+#define LOG_TAIL_BYTES 2000
 
 /* In the child, and never back. */
 static void become(const char *program, char *const *arguments, int log, int parent)
@@ -69,4 +70,19 @@ void child_end_text(int status, char *text, unsigned size)
         snprintf(text, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
         snprintf(text, size, "exit code %d", WEXITSTATUS(status));
+}
+
+void child_show_log(const char *log_path, FILE *out)
+{
+    char text[LOG_TAIL_BYTES + 1];
+    FILE *log = fopen(log_path, "re");
+    if (log == NULL)
+        return;
+    if (fseek(log, -LOG_TAIL_BYTES, SEEK_END) != 0)
+        rewind(log);
+    size_t size = fread(text, 1, LOG_TAIL_BYTES, log);
+    fclose(log);
+    text[size] = '\0';
+    const char *lines = size == LOG_TAIL_BYTES ? strchr(text, '\n') : NULL;
+    fprintf(out, "The end of %s:\n%s", log_path, lines == NULL ? text : lines + 1);
 }

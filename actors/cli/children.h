@@ -3,6 +3,7 @@
 #define ACTORS_CLI_CHILDREN_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Start a program in a process group of its own, with stderr and stdout in a file. When this
  * process dies, however it dies, the kernel kills the child. From the main thread only: it is the
@@ -20,5 +21,8 @@ int child_bury(int *ret_status);
 
 /* "exit code 3", "signal 9 (Killed)"; into text. */
 void child_end_text(int status, char *text, unsigned size);
+
+/* The last lines of a log, for the eyes; nothing if there is none. */
+void child_show_log(const char *log_path, FILE *out);
 
 #endif

@@ -30,7 +30,6 @@
 #define STAGE_US (1300 * US_PER_MS) /* of the stop: drivers, then workers, then the broker */
 #define STAGES 3u
 #define ASK_MS 2000u
-#define LOG_TAIL_BYTES 2000
 #define LOG_HEAD_BYTES 65536
 
 enum phase { PHASE_BROKER, PHASE_WORKERS, PHASE_READY, PHASE_STOPPING };
@@ -85,25 +84,9 @@ static void start(struct demo *self, struct demo_process *process, bool anew)
     process->start_at = restart_after(&process->restart, self->now_at);
 }
 
-/* The last lines of a process's log, for the eyes. */
-static void show_log(const struct demo *self, const struct demo_process *process)
-{
-    char path[DEMO_PATH_BYTES + 64], text[LOG_TAIL_BYTES + 1];
-    log_path(self, process, path);
-    FILE *log = fopen(path, "re");
-    if (log == NULL)
-        return;
-    if (fseek(log, -LOG_TAIL_BYTES, SEEK_END) != 0)
-        rewind(log);
-    size_t size = fread(text, 1, LOG_TAIL_BYTES, log);
-    fclose(log);
-    text[size] = '\0';
-    const char *lines = size == LOG_TAIL_BYTES ? strchr(text, '\n') : NULL;
-    fprintf(self->invocation->err, "The end of %s:\n%s", path, lines == NULL ? text : lines + 1);
-}
-
 static void on_ended(struct demo *self, struct demo_process *process, int status)
 {
+    char path[DEMO_PATH_BYTES + 64];
     char text[64];
     FILE *err = self->invocation->err;
     process->pid = 0;
@@ -121,8 +104,10 @@ static void on_ended(struct demo *self, struct demo_process *process, int status
     if (loops && !process->told)
         fprintf(err, "crash loop: %s has ended %u times in a row\n", process->instance,
                 process->restart.failures);
-    if (hopeless || (loops && !process->told))
-        show_log(self, process);
+    if (hopeless || (loops && !process->told)) {
+        log_path(self, process, path);
+        child_show_log(path, err);
+    }
     process->told = process->told || loops;
     if (hopeless)
         stop(self, CODE_FAILED);

@@ -3,7 +3,8 @@
  *   process.c     start, loop, signals, drain, stop
  *   acting.c      what the actor is given (struct context), and questions to the process
  *   answering.c   what the process is asked, and how each request ends
- *   uplinks.c     the brokers: backend and frontend of each; invalidations
+ *   uplinks.c     the brokers: backend and frontend of each
+ *   telling.c     what is stale is told to each of them
  *   touches.c     words to them on what is held for long
  *   news.c        the brokers' events
  *   lending.c     what each broker may have here at once
@@ -168,15 +169,19 @@ int64_t uplinks_due_at(const struct process *self);
 void uplinks_watch(struct process *self, struct inlets *inlets);
 void uplinks_say(struct process *self, const struct header *header, struct bytes body);
 void uplinks_say_ready(struct process *self);
-bool uplinks_are_told(const struct process *self); /* every invalidation, of brokers that are up */
 void uplinks_close(struct process *self, int linger_ms);
 
 /* The session that asks on behalf of a request that came over this link; NULL: no broker known. */
 struct session *uplinks_asker(struct process *self, uint64_t link);
 struct session *uplinks_back(struct process *self, uint64_t link);
 struct uplink *uplinks_find(struct process *self, uint64_t link);
-void uplinks_invalidate(struct process *self, const uint64_t *tags, size_t count);
 bool uplinks_cancel(struct process *self, uint64_t tag);
+
+/* telling.c */
+void uplinks_invalidate(struct process *self, const uint64_t *tags, size_t count);
+bool uplinks_are_told(const struct process *self); /* every invalidation, of brokers that are up */
+void uplink_tell(struct uplink *self);             /* the next one, if it may be told now */
+void uplink_on_told(void *context, uint64_t tag, const struct header *header, struct bytes body);
 
 /* The name that what comes over the backend's present connection bears. */
 uint64_t uplink_link(const struct uplink *uplink);
