@@ -304,6 +304,8 @@ void questions_take_part(struct driver *self, struct task *task)
         return;
     if (task->result.status == STATUS_OK)
         set_failure(task, STATUS_BUSY_FULL, NULL, room);
+    if (task->result.failure.data == NULL) /* who refused it said no more than its status */
+        task->result.failure = results_failure(task->result.status, NULL, room);
     if (!is_model || !fail_part(self, part, task->result.failure)) {
         questions_keep_failure(self, question, &task->result);
         rounds->part_failed = true;

@@ -196,10 +196,12 @@ bool results_read(struct bytes kept, bool as_sent, struct result *ret)
     if (message_decode(MSG_KEPT, kept, &message) != STATUS_OK)
         return false;
     struct values values = values_over(message.sources);
-    if (value_kind(message.sources) != KIND_ARRAY)
+    if (value_kind(message.sources) != KIND_ARRAY ||
+        values_count(message.sources) > (as_sent ? SOURCES_MAX : 1)) /* a part is one call */
         return false;
     while (values_next(&values, &element))
-        if (message_decode(MSG_SOURCE, element, &source) != STATUS_OK)
+        if (element.size > RESULT_SOURCE_BYTES ||
+            message_decode(MSG_SOURCE, element, &source) != STATUS_OK)
             return false;
     *ret = (struct result){.status = STATUS_OK,
                            .value = message.value,

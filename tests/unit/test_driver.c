@@ -1,8 +1,10 @@
 /* test_driver - one call as its client sees it, at a stated time: its key, its answer, and how it
  * uses the cache. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "actors/driver/state.h"
 #include "tests/support/driver_scene.h"
 #include "tests/support/suite.h"
 
@@ -83,6 +85,39 @@ START_TEST(a_hit_has_the_bytes_of_an_answer)
     }
     ck_assert(bytes_equal(bodies[0], bodies[1]));
     ck_assert_uint_eq(scene.executed, 1);
+}
+END_TEST
+
+/* Whoever stored it: longer than a driver makes one. */
+START_TEST(a_source_beyond_its_bound_is_no_answer)
+{
+    static char text[RESULT_SOURCE_BYTES];
+    char list[2048], *room = malloc(4096); /* the entry's, from now on */
+    struct writer writer;
+    struct bytes body;
+    struct msg_kept kept;
+    memset(text, 'x', sizeof text);
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    scene_run();
+    (void)scene_call(SCENE_ECHO, 3, 0);
+    struct scene_entry *entry = scene_entry_of(scene_open(ROLE_CACHE_PARTITION, "get"));
+    ck_assert_int_eq(message_decode(MSG_KEPT, (struct bytes){entry->value, entry->size}, &kept),
+                     STATUS_OK);
+    writer_init(&writer, list, sizeof list);
+    writer_array(&writer, 1);
+    writer_map(&writer, 2);
+    writer_cstr(&writer, "tool");
+    writer_cstr(&writer, "x");
+    writer_cstr(&writer, "more");
+    writer_text(&writer, (struct bytes){text, sizeof text});
+    kept.sources = writer_bytes(&writer);
+    kept.seal.data = NULL;
+    ck_assert_int_eq(message_encode(MSG_KEPT, &kept, room, 4096, &body), STATUS_OK);
+    free(entry->value);
+    entry->value = room;
+    entry->size = body.size;
+    scene_run();
+    ck_assert_uint_eq(scene.executed, 2); /* as if it had not been there */
 }
 END_TEST
 
@@ -365,6 +400,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, scene_teardown);
     tcase_add_test(tcase, a_miss_is_computed_stored_and_then_a_hit);
     tcase_add_test(tcase, a_hit_has_the_bytes_of_an_answer);
+    tcase_add_test(tcase, a_source_beyond_its_bound_is_no_answer);
     tcase_add_test(tcase, the_reply_does_not_wait_for_the_store);
     tcase_add_test(tcase, defaults_make_the_same_key_and_other_arguments_another);
     tcase_add_test(tcase, tenants_do_not_share_what_is_not_public);

@@ -249,6 +249,19 @@ START_TEST(a_call_that_fails_is_told_and_its_answer_is_not_kept)
 }
 END_TEST
 
+START_TEST(a_call_that_may_not_wait_for_another_is_told_as_failed)
+{
+    (void)ask(QUESTION);
+    (void)scene_call(SCENE_ECHO, 1, 0);
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    answer(CALLS_TURN(ECHO_CALL("a", "1")));
+    ck_assert(scene_answer(scene_open(ROLE_CACHE_PARTITION, "get")));
+    record_answer_failure(scene.record, scene_open(ROLE_CACHE_PARTITION, "get"), STATUS_BUSY_FULL);
+    scene_run();
+    assert_asked("{\"id\":\"a\",\"value\":{\"error\":{\"code\":\"BUSY_FULL\"");
+}
+END_TEST
+
 START_TEST(an_answer_behind_a_failed_round_or_without_a_call_is_not_kept)
 {
     uint64_t id = ask(QUESTION);
@@ -848,6 +861,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_is_cached_of_its_calls_is_shared_with_others);
     tcase_add_test(tcase, a_call_that_makes_no_sense_comes_back_to_it_as_an_error);
     tcase_add_test(tcase, a_call_that_fails_is_told_and_its_answer_is_not_kept);
+    tcase_add_test(tcase, a_call_that_may_not_wait_for_another_is_told_as_failed);
     tcase_add_test(tcase, an_answer_behind_a_failed_round_or_without_a_call_is_not_kept);
     tcase_add_loop_test(tcase, after_the_last_round_it_is_asked_once_more_without_tools, 0, 3);
     tcase_add_test(tcase, of_many_calls_in_one_turn_some_run);
