@@ -85,17 +85,22 @@ static bool check_keys(const struct invocation *invocation)
     return false;
 }
 
+struct fact_options connect_options(const struct invocation *invocation, const char *endpoint)
+{
+    return (struct fact_options){.endpoints = endpoint,
+                                 .tenant = invocation->options[CLI_TENANT].text,
+                                 .user = invocation->options[CLI_USER].text,
+                                 .key_file = invocation->options[CLI_KEY].text,
+                                 .server_key_file = invocation->options[CLI_SERVER_KEY].text};
+}
+
 static enum exit_code open_handle(const struct invocation *invocation, bool plain,
                                   struct fact **ret)
 {
     const char *endpoint = invocation->options[CLI_ENDPOINT].text;
     int64_t timeout_ms = invocation->options[CLI_TIMEOUT].number;
-    struct fact_options options = {.endpoints = endpoint,
-                                   .tenant = invocation->options[CLI_TENANT].text,
-                                   .user = invocation->options[CLI_USER].text,
-                                   .plain = plain,
-                                   .key_file = invocation->options[CLI_KEY].text,
-                                   .server_key_file = invocation->options[CLI_SERVER_KEY].text};
+    struct fact_options options = connect_options(invocation, endpoint);
+    options.plain = plain;
     struct diagnosis diagnosis;
     if (!check_keys(invocation))
         return CODE_USAGE;

@@ -14,6 +14,9 @@ enum exit_code connect_open(const struct invocation *invocation, struct fact **r
 /* The same, to ask one broker about itself, and the same one again. */
 enum exit_code connect_one(const struct invocation *invocation, struct fact **ret);
 
+/* What a handle to this endpoint is opened with: account and keys, as the options say. */
+struct fact_options connect_options(const struct invocation *invocation, const char *endpoint);
+
 /* The exit code that goes with how a call ended.
  *
  * code  of the failure body; absent: none */

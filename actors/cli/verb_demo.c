@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "actors/cli/children.h"
+#include "actors/cli/connect.h"
 #include "actors/cli/demo_data.h"
 #include "actors/cli/demo_database.h"
 #include "actors/cli/demo_plan.h"
@@ -167,9 +168,11 @@ static void find_brokers(struct demo *self)
 static void open_handle(struct demo *self)
 {
     const char *endpoint = self->surroundings.brokers[self->asked].frontend;
+    struct fact_options options = connect_options(self->invocation, endpoint);
+    options.instance = "demo";
+    options.given_only = true;
     fact_destroy(&self->handle);
-    self->handle = fact_open(
-        &(struct fact_options){.endpoints = endpoint, .instance = "demo", .given_only = true});
+    self->handle = fact_open(&options);
     if (self->handle != NULL)
         return;
     fprintf(self->invocation->err, "fact: cannot connect to %s: %s\n", endpoint, strerror(errno));

@@ -17,7 +17,7 @@
 /* A worker that is meant. */
 struct target {
     char instance[NAME_BYTES_MAX + 1];
-    uint64_t role, in_flight;
+    uint64_t role, pid, in_flight;
     const char *outcome;
 };
 
@@ -56,7 +56,8 @@ static void add(struct targets *self, const struct msg_worker_statistics *row)
     if (self->count == WORKERS_MAX)
         return; /* the broker has no more */
     struct target *target = &self->list[self->count++];
-    *target = (struct target){.role = row->role, .in_flight = row->in_flight, .outcome = ""};
+    *target = (struct target){
+        .role = row->role, .pid = row->pid, .in_flight = row->in_flight, .outcome = ""};
     memcpy(target->instance, row->instance.data, row->instance.size);
 }
 
@@ -158,13 +159,27 @@ static enum exit_code tell(struct targets *self, const char *method)
     return worst;
 }
 
-/* Which of them are still there; returns how many, UINT_MAX: the broker does not say. */
+/* What became of one; whoever is started in its place under its name is another process. */
+static const char *outcome_of(struct target *target, struct bytes workers)
+{
+    struct values values = values_over(workers);
+    struct msg_worker_statistics row;
+    struct bytes element;
+    while (values_next(&values, &element)) {
+        if (message_decode(MSG_WORKER_STATISTICS, element, &row) != STATUS_OK ||
+            row.pid != target->pid || !bytes_are(row.instance, target->instance))
+            continue;
+        target->in_flight = row.in_flight;
+        return bytes_are(row.state, "draining") ? "draining" : "stays";
+    }
+    return "left";
+}
+
+/* Which of them are still there; returns how many, UINT32_MAX: the broker does not say. */
 static unsigned look(struct targets *self)
 {
     struct fact_reply reply;
     struct msg_statistics statistics;
-    struct msg_worker_statistics row;
-    struct bytes element;
     unsigned there = 0;
     if (connect_ask(self->invocation, self->handle, COMMAND_QUERY, "statistics", (struct bytes){0},
                     &reply) != CODE_OK ||
@@ -172,17 +187,8 @@ static unsigned look(struct targets *self)
         return UINT32_MAX;
     for (unsigned i = 0; i < self->count; i++) {
         struct target *target = &self->list[i];
-        struct values values = values_over(statistics.workers);
-        const char *outcome = "left";
-        while (values_next(&values, &element)) {
-            if (message_decode(MSG_WORKER_STATISTICS, element, &row) != STATUS_OK ||
-                !bytes_are(row.instance, target->instance))
-                continue;
-            outcome = bytes_are(row.state, "draining") ? "draining" : "stays";
-            target->in_flight = row.in_flight;
-        }
-        if (strcmp(target->outcome, "refused") != 0)
-            target->outcome = outcome;
+        if (strcmp(target->outcome, "refused") != 0 && strcmp(target->outcome, "left") != 0)
+            target->outcome = outcome_of(target, statistics.workers);
         there += strcmp(target->outcome, "draining") == 0;
     }
     return there;
@@ -192,17 +198,17 @@ static unsigned look(struct targets *self)
 static enum exit_code monitor(struct targets *self)
 {
     struct watch watch;
-    int64_t left_ms = self->invocation->options[CLI_DEADLINE].number + LEAVE_MS;
+    int64_t time_ms = self->invocation->options[CLI_DEADLINE].number + LEAVE_MS;
+    int64_t until_at = watch_now_at() + time_ms * US_PER_MS;
     unsigned there = look(self), before = UINT32_MAX;
     watch_open(&watch);
-    while (there != 0 && there != UINT32_MAX && left_ms > 0) {
+    while (there != 0 && there != UINT32_MAX && watch_now_at() < until_at) {
         if (there != before)
             fprintf(self->invocation->err, "fact: %u of %u still finish what they hold\n", there,
                     self->count);
         before = there;
         if (!watch_wait(&watch, self->handle, LOOK_MS))
             break;
-        left_ms -= LOOK_MS;
         there = look(self);
     }
     watch_close(&watch);

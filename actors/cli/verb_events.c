@@ -110,12 +110,15 @@ enum exit_code verb_events(const struct invocation *invocation)
     if (code != CODE_OK)
         return code;
     watch_open(&watch);
+    bool began = false;
     do {
         code = read_some(&reading, handle);
         fflush(invocation->out);
+        began = began || code == CODE_OK;
         reading.more = reading.more && code == CODE_OK;
-    } while ((follows || reading.more) && watch_wait(&watch, handle, reading.more ? 0 : ASK_MS));
+    } while (began && (follows || reading.more) &&
+             watch_wait(&watch, handle, reading.more ? 0 : ASK_MS));
     watch_close(&watch);
     fact_destroy(&handle);
-    return follows ? CODE_OK : code;
+    return follows && began ? CODE_OK : code;
 }

@@ -259,8 +259,8 @@ static void put_other(const struct invocation *invocation, const struct fact_bro
                       struct writer *writer, struct problems *problems)
 {
     int64_t patience_ms = invocation->options[CLI_TIMEOUT].number;
-    struct fact_options options = {
-        .endpoints = broker->endpoint, .plain = true, .given_only = true};
+    struct fact_options options = connect_options(invocation, broker->endpoint);
+    options.plain = options.given_only = true;
     struct fact *handle = fact_open(&options);
     struct fact_reply reply = {.status = STATUS_NO_WORKER};
     struct msg_statistics row;

@@ -251,10 +251,12 @@ static enum exit_code turn(const struct invocation *invocation, struct fact *han
     enum exit_code code = look(invocation, handle, &now);
     if (code != CODE_OK)
         return code;
-    if (invocation->options[CLI_OUTPUT].number == OUTPUT_TABLE &&
+    bool same = now.broker.generation == before->broker.generation;
+    if (same && invocation->options[CLI_OUTPUT].number == OUTPUT_TABLE &&
         !invocation->options[CLI_ONCE].given)
         watch_clear(invocation->out);
-    show(invocation, before, &now);
+    if (same) /* else another broker counts from its own start */
+        show(invocation, before, &now);
     document_fini(&before->copy);
     *before = now;
     return CODE_OK;
@@ -271,7 +273,8 @@ enum exit_code verb_top(const struct invocation *invocation)
     if (code != CODE_OK)
         return code;
     code = look(invocation, handle, &before);
-    if (code == CODE_OK) {
+    bool began = code == CODE_OK;
+    if (began) {
         watch_open(&watch);
         while (watch_wait(&watch, handle, interval_ms)) {
             code = turn(invocation, handle, &before);
@@ -282,5 +285,5 @@ enum exit_code verb_top(const struct invocation *invocation)
         document_fini(&before.copy);
     }
     fact_destroy(&handle);
-    return once ? code : CODE_OK;
+    return once || !began ? code : CODE_OK;
 }

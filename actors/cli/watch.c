@@ -10,7 +10,7 @@
 
 #include "protocol/limits.h"
 
-static int64_t now_us(void)
+int64_t watch_now_at(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -49,7 +49,7 @@ void watch_close(struct watch *self)
 
 bool watch_wait(struct watch *self, struct fact *handle, int64_t wait_ms)
 {
-    int64_t until_at = now_us() + wait_ms * US_PER_MS, left_us = wait_ms * US_PER_MS;
+    int64_t until_at = watch_now_at() + wait_ms * US_PER_MS, left_us = wait_ms * US_PER_MS;
     do {
         struct pollfd items[2] = {{.fd = self->signals, .events = POLLIN},
                                   {.fd = fact_descriptor(handle), .events = POLLIN}};
@@ -59,7 +59,7 @@ bool watch_wait(struct watch *self, struct fact *handle, int64_t wait_ms)
             return false;
         if (items[1].revents != 0)
             fact_process(handle);
-        left_us = until_at - now_us();
+        left_us = until_at - watch_now_at();
     } while (left_us > 0);
     return true;
 }

@@ -18,6 +18,8 @@ struct watch {
 void watch_open(struct watch *self);
 void watch_close(struct watch *self);
 
+int64_t watch_now_at(void);
+
 /* Wait so long.
  *
  * returns  false: it was interrupted */
