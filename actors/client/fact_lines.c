@@ -210,21 +210,12 @@ static void close_line(struct line *line)
 
 bool lines_open(struct fact *self)
 {
-    bool good = true;
     self->zmq = zmq_ctx_new();
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (self->zmq == NULL || self->epoll < 0 || self->timer < 0 || !watch(self, self->timer))
         return false;
-    struct transport *transport = transport_new(self->zmq);
-    if (transport == NULL)
-        return false;
-    for (uint32_t i = 0; good && i < self->routes.count; i++) /* each is tried */
-        good = transport_connect(transport, self->routes.entries[i].endpoint);
-    int error = errno == EPROTONOSUPPORT ? EINVAL : errno;
-    transport_destroy(&transport);
-    errno = error;
-    return good && open_line(self, 0, routes_next(&self->routes));
+    return open_line(self, 0, routes_next(&self->routes));
 }
 
 static void send_line(struct line *line)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/endpoint.h"
 #include "protocol/value.h"
 
 #define FADES_US US_PER_S /* what a reply has told is forgotten after so long */
@@ -53,9 +54,10 @@ bool routes_init(struct routes *self, const char *endpoints, uint64_t seed)
     *self = (struct routes){.seed = seed};
     while (*endpoints != '\0') {
         size_t size = strcspn(endpoints, ",");
-        if (size == 0 || size > ENDPOINT_BYTES_MAX || self->count == BROKERS_MAX)
+        struct bytes endpoint = {endpoints, size};
+        if (!endpoint_is_good(endpoint) || size > ENDPOINT_BYTES_MAX || self->count == BROKERS_MAX)
             return false;
-        append(self, (struct bytes){endpoints, size});
+        append(self, endpoint);
         endpoints += size + (endpoints[size] == ',');
     }
     return self->count > 0;
@@ -63,8 +65,8 @@ bool routes_init(struct routes *self, const char *endpoints, uint64_t seed)
 
 void routes_add(struct routes *self, struct bytes endpoint)
 {
-    if (endpoint.size > 0 && endpoint.size <= ENDPOINT_BYTES_MAX && self->count < BROKERS_MAX &&
-        memchr(endpoint.data, '\0', endpoint.size) == NULL && !is_known(self, endpoint))
+    if (endpoint_is_good(endpoint) && endpoint.size <= ENDPOINT_BYTES_MAX &&
+        self->count < BROKERS_MAX && !is_known(self, endpoint))
         append(self, endpoint);
 }
 

@@ -35,7 +35,7 @@ struct routes {
 
 /* Endpoints with commas. seed: of the handle, at random.
  *
- * returns  false: none, one too long, or too many */
+ * returns  false: none, one that is no endpoint or too long, or too many */
 bool routes_init(struct routes *self, const char *endpoints, uint64_t seed);
 
 /* One that a broker has named; known ones and what does not fit are passed over. */

@@ -142,5 +142,6 @@ class Peer:
     def query(self, method, body=None, seconds=5):
         return self.ask(method, body, seconds, role=0, command=QUERY)
 
-    def close(self):
-        self.socket.close()
+    def close(self, sent=False):
+        """sent: what is under way goes out first."""
+        self.socket.close(linger=10000 if sent else None)

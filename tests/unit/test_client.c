@@ -1,10 +1,12 @@
 /* test_client - every call of libfact ends exactly once: with its reply, at its deadline, or with
  * the broker; and a handle finds a broker again by itself. The broker here is a stub on a real
  * socket, stepped by the test, that can be told to vanish, to say nothing, or to say nonsense. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -755,6 +757,43 @@ START_TEST(what_is_no_endpoint_is_refused)
 }
 END_TEST
 
+static int marker_port(const struct sockaddr_in *address)
+{
+    struct sockaddr_in own = {0};
+    socklen_t size = sizeof own;
+    int marker = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(marker, (const struct sockaddr *)address, sizeof *address), 0);
+    ck_assert_int_eq(getsockname(marker, (struct sockaddr *)&own, &size), 0);
+    close(marker);
+    return own.sin_port;
+}
+
+/* An operator would take a second one, which ends as soon as it is made, for somebody's fault. */
+START_TEST(a_handle_makes_one_connection)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in peer = {0};
+    socklen_t size = sizeof address;
+    char endpoint[64];
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(listener, 8), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", ntohs(address.sin_port));
+    struct fact_options options = {.endpoints = endpoint};
+    struct fact *own = fact_open(&options);
+    ck_assert_ptr_nonnull(own);
+    int first = accept(listener, NULL, NULL);
+    fact_destroy(&own);
+    int port = marker_port(&address);
+    int next = accept(listener, (struct sockaddr *)&peer, &size);
+    ck_assert_int_eq(peer.sin_port, port);
+    close(next);
+    close(first);
+    close(listener);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_set_timeout(tcase, 30);
@@ -786,6 +825,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, the_second_endpoint_serves_if_the_first_does_not);
     tcase_add_test(tcase, a_synchronous_call_returns_its_reply_or_its_deadline);
     tcase_add_test(tcase, a_mistake_of_the_caller_is_an_answer);
+    tcase_add_test(tcase, a_handle_makes_one_connection);
     tcase_add_loop_test(tcase, what_is_no_endpoint_is_refused, 0,
                         sizeof bad_endpoints / sizeof bad_endpoints[0]);
 }

@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(what_is_of_no_use_is_not_taken_up)
 {
-    ck_assert(routes_init(&routes, "a,b,c", 1));
+    ck_assert(routes_init(&routes, "tcp://a:1,tcp://b:1,tcp://c:1", 1));
     ck_assert_uint_eq(routes_usable(&routes), 3);
     uint32_t first = routes_next(&routes);
     routes.entries[first].held = true;
@@ -73,8 +73,19 @@ END_TEST
 
 START_TEST(what_are_no_endpoints_is_refused)
 {
-    static const char *const bad[] = {"", ",", "a,,b", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"};
+    static const char *const bad[] = {"", ",", "a", "ipc://a,,ipc://b", "pgm://a:1"};
     ck_assert(!routes_init(&routes, bad[_i], 1));
+}
+END_TEST
+
+START_TEST(more_endpoints_than_the_bound_are_refused)
+{
+    char text[(BROKERS_MAX + 1) * sizeof "ipc://a,"] = "ipc://a";
+    for (unsigned i = 1; i < BROKERS_MAX; i++)
+        strcat(text, ",ipc://a");
+    ck_assert(routes_init(&routes, text, 1));
+    strcat(text, ",ipc://a");
+    ck_assert(!routes_init(&routes, text, 1));
 }
 END_TEST
 
@@ -89,7 +100,7 @@ START_TEST(a_call_goes_where_more_is_admitted_and_less_is_waited)
 {
     struct header full = {.admit_level = CLASS_CRITICAL, .queue_us = 0};
     struct header slow = {.admit_level = CLASS_SHEDDABLE, .queue_us = 400000};
-    ck_assert(routes_init(&routes, "a,b", 3));
+    ck_assert(routes_init(&routes, "tcp://a:1,tcp://b:1", 3));
     uint32_t best = routes_next(&routes), other = 1 - best;
     ck_assert(!prefers(other, best, CLASS_CRITICAL, NOW));
     routes_learn(&routes, best, &full, NOW);
@@ -108,7 +119,7 @@ END_TEST
 START_TEST(one_that_leaves_is_not_asked)
 {
     struct header draining = {.status = STATUS_DRAINING, .admit_level = CLASS_SHEDDABLE};
-    ck_assert(routes_init(&routes, "a,b", 3));
+    ck_assert(routes_init(&routes, "tcp://a:1,tcp://b:1", 3));
     uint32_t best = routes_next(&routes), other = 1 - best;
     routes_learn(&routes, best, &draining, NOW);
     ck_assert(prefers(other, best, CLASS_CRITICAL, NOW + 1));
@@ -121,7 +132,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, handles_spread_over_all_brokers_and_keep_their_order);
     tcase_add_test(tcase, what_is_of_no_use_is_not_taken_up);
     tcase_add_test(tcase, brokers_that_are_named_are_added_once_and_within_the_bound);
-    tcase_add_loop_test(tcase, what_are_no_endpoints_is_refused, 0, 4);
+    tcase_add_loop_test(tcase, what_are_no_endpoints_is_refused, 0, 5);
+    tcase_add_test(tcase, more_endpoints_than_the_bound_are_refused);
     tcase_add_test(tcase, a_call_goes_where_more_is_admitted_and_less_is_waited);
     tcase_add_test(tcase, one_that_leaves_is_not_asked);
 }
