@@ -322,8 +322,6 @@ static void give_up(struct broker *self)
     struct verdict verdict = {.status = STATUS_WORKER_LOST, .hint = "this broker ends"};
     for (uint32_t i = 0; i < self->config.slots_max; i++) {
         struct slot *slot = slots_at(self->slots, i);
-        if (slot->state == SLOT_QUEUED)
-            queues_remove(self->queues, i);
         if (slot->state != SLOT_FREE)
             broker_end(self, slot, &verdict);
     }
@@ -435,10 +433,8 @@ void broker_drain(struct broker *self, int64_t now_at)
     for (uint32_t rank = 0; rank < ROLE_COUNT * CLASS_COUNT; rank++) {
         uint32_t slot;
         while ((slot = queues_oldest(self->queues, (enum role)(rank / CLASS_COUNT),
-                                     (enum request_class)(rank % CLASS_COUNT))) != NONE) {
-            queues_remove(self->queues, slot);
+                                     (enum request_class)(rank % CLASS_COUNT))) != NONE)
             broker_end(self, slots_at(self->slots, slot), &verdict);
-        }
     }
     timers_set(self->timers, TIMER_DRAIN, now_at + self->config.drain_ms * US_PER_MS);
 }

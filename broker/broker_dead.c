@@ -123,6 +123,11 @@ void broker_admin_kick(struct broker *self, const struct source *from, const str
     struct pair again;
     zmq_msg_t message;
     const struct dead_letter *letter = NULL;
+    if (from->side != SIDE_FRONTEND) {
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "a kick is a request: send it to the frontend");
+        return;
+    }
     if (message_decode(MSG_ADMIN_DEAD, pair->body, &asked) == STATUS_OK)
         letter = dead_letters_find(self->dead_letters, asked.id);
     if (letter == NULL || pair->header.id == 0) {
@@ -131,6 +136,11 @@ void broker_admin_kick(struct broker *self, const struct source *from, const str
         return;
     }
     uint32_t client = sessions_index(self->sessions, from->peer);
+    if (slots_find_request(self->slots, client, pair->header.id) != NULL) {
+        broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
+                               "a request of yours has this id: kick under a new one");
+        return;
+    }
     uint16_t dropped = FLAG_STREAM | FLAG_ACK_ACCEPT | FLAG_COALESCE | FLAG_KEEP | FLAG_NO_REPLY;
     struct header patch = {.command = COMMAND_REQUEST,
                            .flags = (uint16_t)((letter->flags & ~dropped) | FLAG_DETACHED),

@@ -232,6 +232,9 @@ static struct verdict check_hello(const struct broker *self, struct bytes body,
     if (message_decode(MSG_HELLO, body, ret) != STATUS_OK || ret->session.size != SESSION_ID_BYTES)
         return (struct verdict){.status = STATUS_BAD_REQUEST,
                                 .hint = "HELLO wants a session of 16 bytes"};
+    if (ret->instance.size == 0) /* all that is told of a peer names it */
+        return (struct verdict){.status = STATUS_BAD_REQUEST,
+                                .hint = "HELLO wants the name of its process: set instance"};
     if (ret->protocol_min > PROTOCOL_VERSION || ret->protocol_max < PROTOCOL_VERSION)
         return (struct verdict){.status = STATUS_VERSION,
                                 .hint = "this broker speaks protocol version 1"};
@@ -340,8 +343,7 @@ static enum status ready_worker(struct broker *self, const struct peer *peer, st
         status = place_partition(self, peer, worker, ready);
     if (worker->state == WORKER_DRAINING)
         publish_drain(self, peer, worker, "undrained", 0);
-    if (worker->state != WORKER_EJECTED)
-        workers_set_state(self->workers, worker, WORKER_UP);
+    workers_ready(self->workers, worker);
     self->services[worker->role].credit_came = true;
     publish_member(self, peer, worker->role, worker_state_names[worker->state]);
     return status;

@@ -223,7 +223,7 @@ void broker_call_off(struct broker *self, const struct slot *slot);
 /* A REQUEST that has no slot, or none any more. */
 void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
                    const struct verdict *verdict);
-/* Answer the request in a slot without its worker. It is in no queue any more. */
+/* Answer the request in a slot without its worker, wherever it waits. */
 void broker_end(struct broker *self, struct slot *slot, const struct verdict *verdict);
 /* The same, but where others share the execution it goes on for them, where it is; only its client
  * is answered. returns false: nobody does, and nothing was done */

@@ -184,9 +184,9 @@ void broker_end_relay(struct broker *self, struct relay *relay, enum status stat
     const struct peer *asker = sessions_at(self->sessions, relay->asker);
     if (statuses[status].retry == RETRY_AFTER)
         verdict.retry_after_ms = RETRY_MS;
+    forget_relay(self, relay); /* first: what is said may send what it asked early, and fail to */
     if (asker != NULL)
         broker_say_status(self, asker, COMMAND_REPLY, relay->asker_id, &verdict);
-    forget_relay(self, relay);
 }
 
 /* A session ends: what it has asked, and what it was asked. */

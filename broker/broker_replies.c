@@ -75,6 +75,15 @@ static void take_turn(struct broker *self, struct slot *slot)
     queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
 }
 
+static void leave_queue(struct broker *self, const struct slot *slot)
+{
+    uint32_t index = slots_index(self->slots, slot);
+    if (queues_is_in(self->queues, index))
+        queues_remove(self->queues, index);
+}
+
+/* Even one that was with a worker may be in a queue again, once its client is answered: what has to
+ * leave early for the room of the answer may be its request, and fail to. */
 static void leave(struct broker *self, struct slot *slot)
 {
     bool is_away = slot->client != NONE && slot->client >= self->config.sessions_max;
@@ -86,6 +95,7 @@ static void leave(struct broker *self, struct slot *slot)
     if (slot->identity != NONE)
         identities_remove(self->identities, slot->identity);
     uint32_t index = slots_index(self->slots, slot), next = NONE;
+    leave_queue(self, slot);
     if (orders_is_in(self->orders, index))
         next = orders_leave(self->orders, index);
     timers_clear(self->timers, index);
@@ -124,7 +134,7 @@ static void end_one(struct broker *self, struct slot *slot, const struct slot *e
     struct role_counts *counts = &self->counts.roles[slot->place.role];
     struct peer *client = client_of(self, slot);
     struct header header = broker_header(COMMAND_REPLY, slot->client_id);
-    assert(!queues_is_in(self->queues, slots_index(self->slots, slot)));
+    leave_queue(self, slot); /* before it is said how much there is in it */
     if (execution->begun && statuses[said.status].executed == EXECUTED_NO)
         said = (struct verdict){.status = STATUS_WORKER_LOST};
     header.executed = statuses[said.status].executed;
@@ -361,8 +371,6 @@ void broker_withdraw(struct broker *self, struct slot *slot, enum status status)
         return;
     if (slot->state == SLOT_RUNNING)
         broker_call_off(self, slot);
-    else if (slot->state == SLOT_QUEUED)
-        queues_remove(self->queues, slots_index(self->slots, slot));
     broker_end(self, slot, &verdict);
 }
 

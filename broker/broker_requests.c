@@ -279,7 +279,6 @@ static void pass_over(struct broker *self, struct slot *slot, enum status status
     if (status != STATUS_DEADLINE_QUEUED)
         broker_count_shed(self, &slot->place,
                           status == STATUS_BUSY_SHED ? SHED_DELAY : SHED_INFEASIBLE);
-    queues_remove(self->queues, slots_index(self->slots, slot));
     broker_end(self, slot, &verdict);
 }
 

@@ -46,11 +46,15 @@ bool health_note(struct health *self, bool failed, int64_t now_at)
            (good + bad >= SAMPLES_MIN && good * 100 < (good + bad) * SUCCESS_PERCENT_MIN);
 }
 
+bool health_is_out(const struct health *self)
+{
+    return self->ejected_at > 0 && self->back_at == 0;
+}
+
 void health_eject(struct health *self, uint64_t chance, int64_t now_at)
 {
-    int64_t well_us = self->ejected_at > 0 ? now_at - self->until_at : 0;
-    assert(well_us >= 0);
-    int64_t forgotten = well_us / FORGET_US;
+    bool well = self->ejected_at > 0 && now_at > self->until_at;
+    int64_t forgotten = well ? (now_at - self->until_at) / FORGET_US : 0;
     self->times = self->times > forgotten ? self->times - (uint32_t)forgotten : 0;
     self->times++;
     int64_t out_us = self->times < EJECT_US_MAX / EJECT_US ? self->times * EJECT_US : EJECT_US_MAX;

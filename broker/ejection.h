@@ -27,6 +27,9 @@ struct health {
 /* One request has ended well, or was failed by the worker. returns whether it is sick */
 bool health_note(struct health *self, bool failed, int64_t now_at);
 
+/* It was ejected, and is not back: what it does meanwhile changes nothing of that. */
+bool health_is_out(const struct health *self);
+
 /* Out it goes.
  *
  * chance  random: so that not all come back at once */

@@ -112,14 +112,15 @@ static void send_buffer(struct outbox *self, uint32_t index)
     zmq_msg_close(&message);
 }
 
+/* What carrying sets off may take the buffer that has come free, or one for this very place. */
 static struct buffer *buffer_for(struct outbox *self, uint32_t place)
 {
     assert(place < self->places_max);
     uint32_t free_list = self->buffers_max, taken = self->buffers_max + 1;
+    while (self->buffer_of[place] == NONE && list_is_empty(self->links, free_list))
+        send_buffer(self, self->links[taken].next);
     if (self->buffer_of[place] != NONE)
         return &self->buffers[self->buffer_of[place]];
-    if (list_is_empty(self->links, free_list))
-        send_buffer(self, self->links[taken].next);
     uint32_t index = self->links[free_list].next;
     list_take_out(self->links, index);
     list_put_before(self->links, index, taken);
@@ -129,13 +130,12 @@ static struct buffer *buffer_for(struct outbox *self, uint32_t place)
     return &self->buffers[index];
 }
 
+/* What carrying sets off may fill the next buffer of this place, too. Each time it has sent one;
+ * its owner sees to it that this ends. */
 static void gather(struct outbox *self, uint32_t place, struct bytes head, struct bytes body)
 {
-    if (pairs_append(&buffer_for(self, place)->pairs, head, body))
-        return;
-    outbox_flush_place(self, place);
-    bool fits = pairs_append(&buffer_for(self, place)->pairs, head, body);
-    assert(fits);
+    while (!pairs_append(&buffer_for(self, place)->pairs, head, body))
+        outbox_flush_place(self, place);
 }
 
 /* What was ready for the peer before must not be overtaken. Closes message. */

@@ -13,7 +13,8 @@
 
 struct outbox;
 
-/* Carry one message away, or see to it that it cannot. message is closed by the caller. */
+/* Carry one message away, or see to it that it cannot. It may put more in, for any place, as long
+ * as that comes to an end. message is closed by the caller. */
 typedef void outbox_carry(void *owner, uint32_t place, zmq_msg_t *message);
 
 /* places_max: their numbers are below it. */

@@ -298,6 +298,12 @@ void workers_return(struct workers *self, struct worker *worker, int64_t now_at)
     workers_set_state(self, worker, WORKER_UP);
 }
 
+void workers_ready(struct workers *self, struct worker *worker)
+{
+    bool out = health_is_out(&worker->health);
+    workers_set_state(self, worker, out ? WORKER_EJECTED : WORKER_UP);
+}
+
 bool workers_ramp(struct workers *self, struct worker *worker, int64_t now_at)
 {
     if (worker->room == UINT32_MAX)

@@ -110,6 +110,10 @@ bool workers_eject(struct workers *self, struct worker *worker, int64_t now_at);
 bool workers_is_over(const struct worker *worker, int64_t now_at);
 void workers_return(struct workers *self, struct worker *worker, int64_t now_at);
 
+/* It says that it takes requests: so it does, unless it is out; one that went out and drained
+ * comes back from where it was. */
+void workers_ready(struct workers *self, struct worker *worker);
+
 /* One that is back may hold more with time; returns as workers_grant() does. */
 bool workers_ramp(struct workers *self, struct worker *worker, int64_t now_at);
 

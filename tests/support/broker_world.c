@@ -170,7 +170,7 @@ void world_say_message(enum side side, uint64_t number, const struct header *hea
 
 void world_hello(enum side side, uint64_t number, enum role role)
 {
-    char session[16] = {(char)number}, name[16];
+    char session[16] = {(char)number, (char)(number >> 8)}, name[16];
     snprintf(name, sizeof name, "peer-%u", (unsigned)number);
     struct msg_hello hello = {.session = {session, sizeof session},
                               .instance = bytes_of(name),

@@ -14,7 +14,7 @@
 #define CLIENT 7u
 #define WORKER 1u
 #define MS US_PER_MS
-#define WORLD_PEERS 64u /* numbers are below it */
+#define WORLD_PEERS 384u /* numbers are below it; more than OUTBOX_BUFFERS */
 
 /* One pair that the broker has sent, or an event. Its views are its own. */
 struct heard {

@@ -179,6 +179,40 @@ START_TEST(what_is_not_admitted_stays_a_dead_letter)
 }
 END_TEST
 
+/* It would be a request of a peer that may not ask any. */
+START_TEST(who_does_not_stand_at_the_frontend_kicks_nothing)
+{
+    struct msg_dead_letter letter;
+    uint64_t worker = kill_all("acme", WORKER);
+    struct header header = {.command = COMMAND_ADMIN, .id = 9, .method = bytes_of("kick")};
+    world_say(SIDE_BACKEND, worker, &header, of_id(1));
+    world_turn();
+    struct heard *heard = world_hear(SIDE_BACKEND, worker, COMMAND_REPLY);
+    ck_assert_ptr_nonnull(heard);
+    ck_assert_uint_eq(heard->pair.header.id, 9);
+    ck_assert_int_eq(heard->pair.header.status, STATUS_BAD_REQUEST);
+    world_forget(heard);
+    ck_assert_uint_eq(world_next(worker), 0);
+    ck_assert_uint_eq(list(0, &letter), 1);
+}
+END_TEST
+
+/* It is not the letter that has this id, so the letter is not done with. */
+START_TEST(a_kick_under_the_id_of_another_request_is_refused)
+{
+    struct msg_dead_letter letter;
+    uint64_t worker = kill_all("acme", WORKER), other = world_ask(CLASS_CRITICAL, 5000, 0);
+    world_turn();
+    ck_assert_uint_ne(world_next(worker), 0);
+    world.next_id = other - 1;
+    ck_assert_uint_eq(tell("kick", of_id(1), 1000), other);
+    world_expect(CLIENT, other, STATUS_BAD_REQUEST);
+    ck_assert_uint_eq(world_next(worker), 0);
+    world_forget_all();
+    ck_assert_uint_eq(list(0, &letter), 1);
+}
+END_TEST
+
 START_TEST(dead_letters_are_bounded_and_measured)
 {
     struct msg_dead_letter letter;
@@ -298,6 +332,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_kicked_one_runs_again_for_the_operator);
     tcase_add_test(tcase, a_kicked_one_that_kills_again_is_kept_again);
     tcase_add_test(tcase, what_is_not_admitted_stays_a_dead_letter);
+    tcase_add_test(tcase, who_does_not_stand_at_the_frontend_kicks_nothing);
+    tcase_add_test(tcase, a_kick_under_the_id_of_another_request_is_refused);
     tcase_add_test(tcase, dead_letters_are_bounded_and_measured);
     tcase_add_test(tcase, a_worker_is_drained_and_stays_after_all);
     tcase_add_loop_test(tcase, one_that_drains_has_left_or_was_cut_off, 0, 2);

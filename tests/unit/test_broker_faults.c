@@ -17,6 +17,7 @@ static void setup(void)
 {
     world_setup();
     world.config.queue_max = 40;
+    world.config.drain_ms = 100;
     world_start();
     world_hello(SIDE_FRONTEND, CLIENT, ROLE_CLIENT);
     world_worker(WORKER, ROLE_DRIVER, 8, "query");
@@ -373,6 +374,35 @@ START_TEST(whatever_happens_each_request_is_answered_once)
 }
 END_TEST
 
+/* So many have something ready that the first leaves early to make room: the request that is about
+ * to end, whose worker does not read. It is taken back while its client is answered.
+ * _i: so many others share its execution */
+START_TEST(what_is_taken_back_while_it_ends_has_ended)
+{
+    struct header header = world_request();
+    struct header question = {.command = COMMAND_QUERY, .id = 5, .method = bytes_of("nothing")};
+    header.flags = FLAG_COALESCE;
+    header.idempotency_key = (struct bytes){"0123456789abcdef", IDEMPOTENCY_KEY_BYTES};
+    world_hello(SIDE_FRONTEND, CLIENT, ROLE_DRIVER); /* its requests come in until the end */
+    for (uint64_t number = CLIENT_FIRST; number < CLIENT_FIRST + OUTBOX_BUFFERS; number++)
+        world_hello(SIDE_FRONTEND, number, ROLE_CLIENT);
+    broker_drain(world.broker, world.now_at);
+    world_pass((world.config.drain_ms - 1) * MS);
+    world.full[SIDE_BACKEND][WORKER] = true;
+    for (int i = 0; i <= _i; i++, header.id = ++world.next_id)
+        world_ask_from(CLIENT, header, bytes_of("body"));
+    for (uint64_t number = CLIENT_FIRST + 1; number < CLIENT_FIRST + OUTBOX_BUFFERS; number++)
+        world_say(SIDE_FRONTEND, number, &question, (struct bytes){0});
+    ck_assert_uint_eq(broker_counts(world.broker)->unsent, 0);
+    world_pass(2 * MS);
+    ck_assert_uint_ge(broker_counts(world.broker)->unsent, 1);
+    for (uint64_t id = 1; id <= (uint64_t)_i + 1; id++)
+        world_expect(CLIENT, id, STATUS_WORKER_LOST);
+    ck_assert_uint_eq(broker_levels(world.broker).slots, 0);
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 0);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, world_teardown);
@@ -383,6 +413,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, a_command_from_the_wrong_side_is_an_error, 0, 10);
     tcase_add_loop_test(tcase, random_bytes_stop_nobody, 0, SUITE_SEEDS(4));
     tcase_add_test(tcase, one_that_does_not_read_costs_nobody_else);
+    tcase_add_loop_test(tcase, what_is_taken_back_while_it_ends_has_ended, 0, 2);
     tcase_add_loop_test(tcase, whatever_happens_each_request_is_answered_once, 0, SUITE_SEEDS(8));
 }
 

@@ -105,6 +105,27 @@ START_TEST(one_that_fails_is_left_alone_and_comes_back_with_little)
 }
 END_TEST
 
+/* It drains, and says READY again: that is no way around its time. */
+START_TEST(one_that_drains_while_it_is_out_comes_back_out)
+{
+    static const char *const methods[] = {"query"};
+    const struct msg_ready ready = {.concurrency = CONCURRENCY, .weight = 100};
+    unsigned given[WORKERS + 1] = {0};
+    for (unsigned i = 0; i < 200 && world_counts()->ejected == 0; i++)
+        ask_and_serve(1, 1u << 1, given);
+    world_say(SIDE_BACKEND, 1, &(struct header){.command = COMMAND_DRAIN}, (struct bytes){0});
+    world_turn();
+    world_forget_all();
+    world_ready(1, ROLE_DRIVER, &ready, methods, 1);
+    expect_state(1, "ejected");
+    ask_and_serve(400, 1u << 1, given);
+    ck_assert_uint_eq(given[1], 5);
+    ask_and_serve(250, 1u << 1, given); /* its time is over; it fails, and is out once more */
+    ck_assert_uint_gt(given[1], 5);
+    ck_assert_uint_eq(world_counts()->ejected, 2);
+}
+END_TEST
+
 static double measured(enum metric metric, const char *const *labels)
 {
     struct metrics *metrics = metrics_new(2000);
@@ -247,6 +268,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, world_teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_that_fails_is_left_alone_and_comes_back_with_little);
+    tcase_add_test(tcase, one_that_drains_while_it_is_out_comes_back_out);
     tcase_add_test(tcase, at_most_half_of_a_role_is_left_alone);
     tcase_add_test(tcase, the_only_worker_is_asked_though_it_fails);
     tcase_add_loop_test(tcase, what_is_not_its_fault_ejects_nobody, 0, 6);

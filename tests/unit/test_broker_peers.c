@@ -76,16 +76,18 @@ static const struct {
     size_t session_bytes;
     uint64_t protocol_min, protocol_max;
     enum status expected;
+    const char *instance;
 } hellos[] = {
-    {15, 1, 1, STATUS_BAD_REQUEST}, {0, 1, 1, STATUS_BAD_REQUEST}, {16, 2, 3, STATUS_VERSION},
-    {16, 0, 0, STATUS_VERSION},     {16, 1, 9, STATUS_OK},
+    {15, 1, 1, STATUS_BAD_REQUEST, "x"}, {0, 1, 1, STATUS_BAD_REQUEST, "x"},
+    {16, 2, 3, STATUS_VERSION, "x"},     {16, 0, 0, STATUS_VERSION, "x"},
+    {16, 1, 1, STATUS_BAD_REQUEST, ""},  {16, 1, 9, STATUS_OK, "x"},
 };
 
 START_TEST(a_bad_greeting_is_sent_away_and_may_come_again)
 {
     static const char session[16] = {CLIENT};
     struct msg_hello hello = {.session = {session, hellos[_i].session_bytes},
-                              .instance = bytes_of("x"),
+                              .instance = bytes_of(hellos[_i].instance),
                               .protocol_min = hellos[_i].protocol_min,
                               .protocol_max = hellos[_i].protocol_max};
     struct header header = {.command = COMMAND_HELLO, .role = ROLE_CLIENT};

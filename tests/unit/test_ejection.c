@@ -66,6 +66,19 @@ START_TEST(each_time_it_stays_out_longer_up_to_a_bound)
 }
 END_TEST
 
+/* It may be asked for out of turn, when all are sick. */
+START_TEST(out_again_before_its_time_it_was_well_for_no_time)
+{
+    health_eject(&health, 0, NOW);
+    ck_assert(health_is_out(&health));
+    health_eject(&health, 0, NOW + US_PER_S);
+    ck_assert_uint_eq(health.times, 2);
+    ck_assert_int_eq(health.until_at, NOW + 11 * US_PER_S);
+    health_return(&health, health.until_at);
+    ck_assert(!health_is_out(&health));
+}
+END_TEST
+
 START_TEST(not_all_come_back_at_once)
 {
     int64_t first = 0;
@@ -124,6 +137,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_loop_test(tcase, it_is_sick_by_its_failures_of_late, 0, COUNT_OF(spells));
     tcase_add_test(tcase, each_time_it_stays_out_longer_up_to_a_bound);
+    tcase_add_test(tcase, out_again_before_its_time_it_was_well_for_no_time);
     tcase_add_test(tcase, not_all_come_back_at_once);
     tcase_add_test(tcase, back_it_begins_with_little_and_a_clean_slate);
     tcase_add_test(tcase, half_of_a_role_may_be_out_and_one_always);

@@ -15,7 +15,7 @@ static struct {
     unsigned messages, pairs;
     uint32_t last_place;
     const char *last_at;
-    bool answers; /* carrying one puts another in */
+    unsigned answers; /* carrying one puts so many others in */
 } carried;
 static char large[LARGE];
 
@@ -39,10 +39,10 @@ static void carry(void *owner, uint32_t place, zmq_msg_t *message)
     carried.messages++;
     carried.last_place = place;
     carried.last_at = zmq_msg_data(message);
-    if (!carried.answers)
-        return;
-    carried.answers = false;
-    put(place, carried.next[place], 1);
+    unsigned answers = carried.answers;
+    carried.answers = 0;
+    for (unsigned i = 0; i < answers; i++)
+        put(place, carried.next[place] + i, 1);
 }
 
 static void setup(void)
@@ -142,11 +142,37 @@ END_TEST
 START_TEST(what_carrying_sets_off_is_kept_for_the_next_flush)
 {
     put(0, 0, 1);
-    carried.answers = true;
+    carried.answers = 1;
     outbox_flush(outbox);
     ck_assert_uint_eq(outbox_used(outbox), 1);
     outbox_flush(outbox);
     ck_assert_uint_eq(carried.pairs, 2);
+}
+END_TEST
+
+/* The buffer that has come free is taken by what that set off: the next one goes, too. */
+START_TEST(what_carrying_sets_off_may_take_the_last_buffer)
+{
+    for (uint32_t place = 0; place < BUFFERS; place++)
+        put(place, 0, 10);
+    carried.answers = 1;
+    put(BUFFERS, 0, 10);
+    ck_assert_uint_eq(carried.messages, 2);
+    ck_assert_uint_eq(outbox_used(outbox), BUFFERS);
+    outbox_flush(outbox);
+    ck_assert_uint_eq(carried.pairs, BUFFERS + 2);
+}
+END_TEST
+
+START_TEST(what_carrying_sets_off_may_fill_the_next_message)
+{
+    for (uint64_t id = 0; id < MESSAGE_PAIRS_MAX; id++)
+        put(0, id, 1);
+    carried.answers = MESSAGE_PAIRS_MAX;
+    put(0, 2ul * MESSAGE_PAIRS_MAX, 1);
+    ck_assert_uint_eq(carried.messages, 2);
+    outbox_flush(outbox);
+    ck_assert_uint_eq(carried.pairs, 2 * MESSAGE_PAIRS_MAX + 1);
 }
 END_TEST
 
@@ -180,6 +206,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_large_message_is_passed_on_uncopied_and_kept);
     tcase_add_test(tcase, what_is_shared_becomes_a_copy_to_be_patched);
     tcase_add_test(tcase, what_carrying_sets_off_is_kept_for_the_next_flush);
+    tcase_add_test(tcase, what_carrying_sets_off_may_take_the_last_buffer);
+    tcase_add_test(tcase, what_carrying_sets_off_may_fill_the_next_message);
     tcase_add_test(tcase, nothing_is_lost_or_reordered);
 }
 
