@@ -30,9 +30,9 @@ static uint64_t order_of(uint64_t seed, const char *endpoint)
 
 static bool is_known(const struct routes *self, struct bytes endpoint)
 {
-    for (uint32_t i = 0; i < self->count; i++)
-        if (bytes_are(endpoint, self->entries[i].endpoint) ||
-            bytes_are(endpoint, self->entries[i].name))
+    const struct route *end = self->entries + self->count;
+    for (const struct route *route = self->entries; route < end; route++)
+        if (bytes_are(endpoint, route->endpoint) || bytes_are(endpoint, route->name))
             return true;
     return false;
 }
