@@ -54,11 +54,11 @@ void asks_destroy(struct asks **self_p)
     *self_p = NULL;
 }
 
-/* Numbers rise, and tags are whatever the owner likes: mix them. source: Fibonacci hashing,
- * Knuth 6.4 */
+/* Numbers rise, and tags are a place with a count beside it: so what is open at once lies side by
+ * side, in few lines of memory. */
 static uint32_t chain_of(const struct asks *self, uint64_t number)
 {
-    return (uint32_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & self->mask;
+    return (uint32_t)(number ^ number >> 32) & self->mask;
 }
 
 static uint32_t index_of(const struct asks *self, const struct ask_entry *entry)
@@ -114,8 +114,10 @@ static void heap_down(struct asks *self, uint32_t at)
     heap_set(self, at, index);
 }
 
-struct ask_entry *asks_add(struct asks *self, uint64_t id, uint64_t tag, int64_t deadline_at)
+struct ask_entry *asks_add(struct asks *self, uint64_t id, uint64_t tag, int64_t deadline_at,
+                           int64_t due_at)
 {
+    assert(due_at >= deadline_at);
     if (self->count == self->asks_max)
         return NULL;
     assert(asks_find_id(self, id) == NULL);
@@ -123,8 +125,7 @@ struct ask_entry *asks_add(struct asks *self, uint64_t id, uint64_t tag, int64_t
     uint32_t index = self->free;
     struct ask_entry *entry = &self->entries[index];
     self->free = entry->next_id;
-    *entry =
-        (struct ask_entry){.id = id, .tag = tag, .deadline_at = deadline_at, .due_at = deadline_at};
+    *entry = (struct ask_entry){.id = id, .tag = tag, .deadline_at = deadline_at, .due_at = due_at};
     entry->next_id = self->by_id[chain_of(self, id)];
     self->by_id[chain_of(self, id)] = index;
     entry->next_tag = self->by_tag[chain_of(self, tag)];

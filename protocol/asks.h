@@ -29,8 +29,12 @@ struct ask_entry {
 struct asks *asks_new(uint32_t asks_max);
 void asks_destroy(struct asks **self_p);
 
-/* A new one, in line; NULL: asks_max are there. Asserts that id and tag are new. */
-struct ask_entry *asks_add(struct asks *self, uint64_t id, uint64_t tag, int64_t deadline_at);
+/* A new one, in line; NULL: asks_max are there. Asserts that id and tag are new.
+ *
+ * due_at  when to give up: not before its deadline; what will be sent at once has that of what is
+ *         sent, and is not moved among the others twice */
+struct ask_entry *asks_add(struct asks *self, uint64_t id, uint64_t tag, int64_t deadline_at,
+                           int64_t due_at);
 void asks_remove(struct asks *self, struct ask_entry *entry);
 
 /* due_at: from now on, when to give up: not before its deadline. */

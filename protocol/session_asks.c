@@ -166,7 +166,8 @@ enum status session_ask(struct session *self, const struct header *header, struc
     ours.deadline_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
     bool counts = header->command == COMMAND_REQUEST;
     bool sends = may_send(self, counts) && asks_first_waiting(self->asks) == NULL;
-    struct ask_entry *entry = asks_add(self->asks, ours.id, tag, deadline_at);
+    struct ask_entry *entry =
+        asks_add(self->asks, ours.id, tag, deadline_at, deadline_at + (sends ? self->grace_us : 0));
     if (entry == NULL)
         return STATUS_BUSY_FULL;
     entry->counts = counts;

@@ -117,14 +117,14 @@ static void end_keyed(struct process *self, const struct held_request *request,
 {
     char room[CONTROL_BYTES_MAX];
     struct held_request other;
-    struct answer theirs = {.status = STATUS_DUPLICATE_RUNNING,
-                            .executed = EXECUTED_MAYBE,
-                            .body = message_encode_failure(STATUS_DUPLICATE_RUNNING, room)};
-    bool last = is_last(request, answer);
     if (!request->keyed || request->waits)
         return;
+    bool last = is_last(request, answer);
     answered_end(self->answered, request->name, last ? answer : NULL, self->context.now_at);
     while (held_remove_waiting(self->held, request->name, &other)) {
+        struct answer theirs = {.status = STATUS_DUPLICATE_RUNNING,
+                                .executed = EXECUTED_MAYBE,
+                                .body = message_encode_failure(STATUS_DUPLICATE_RUNNING, room)};
         self->answered_again++;
         answer_one(self, &other, last ? answer : &theirs);
     }

@@ -48,18 +48,12 @@ void held_destroy(struct held **self_p)
     *self_p = NULL;
 }
 
-/* source: Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014 (its finalizer)
- */
-static uint64_t mix(uint64_t bits)
-{
-    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return bits ^ (bits >> 31);
-}
-
+/* Each asker numbers from 1, or says a place with a count beside it (a broker): so the numbers of
+ * one lie side by side, in few lines of memory. */
 static uint32_t *chain_of(const struct held *self, uint64_t link, uint64_t peer, uint64_t id)
 {
-    return &self->chains[mix(mix(mix(link) ^ peer) ^ id) & self->mask];
+    uint64_t asker = (link + peer) * UINT64_C(0x9e3779b97f4a7c15);
+    return &self->chains[(asker + (id ^ id >> 32)) & self->mask];
 }
 
 static bool is_it(const struct held_request *request, uint64_t link, uint64_t peer, uint64_t id)
@@ -104,7 +98,8 @@ bool held_remove(struct held *self, uint64_t link, uint64_t peer, uint64_t id,
     *ret = entry->request;
     self->waiting -= ret->waits;
     *at = entry->next;
-    *entry = (struct entry){.next = self->first_free};
+    entry->used = false;
+    entry->next = self->first_free;
     self->first_free = index;
     self->count--;
     return true;

@@ -204,11 +204,16 @@ struct log_field log_i64(const char *name, int64_t number)
     return (struct log_field){.name = name, .type = LOG_FIELD_I64, .i64 = number};
 }
 
-void log_write(enum log_event event, const struct log_field *fields, size_t count)
+bool log_wants(enum log_event event)
 {
     assert(event < LOG_EVENT_COUNT);
+    return (int)events[event].level <= log_state.level;
+}
+
+void log_write(enum log_event event, const struct log_field *fields, size_t count)
+{
     assert(count <= LOG_FIELDS_MAX);
-    if ((int)events[event].level > log_state.level)
+    if (!log_wants(event))
         return;
     pthread_mutex_lock(&log_state.lock);
     struct rate *rate = &log_state.rates[event];

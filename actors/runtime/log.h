@@ -43,11 +43,15 @@ struct log_field log_u64(const char *name, uint64_t number);
 struct log_field log_i64(const char *name, int64_t number);
 
 /* log_event(EVENT_LISTENING, log_text("endpoint", endpoint), log_u64("backlog", 1024)); its fields
- * are borrowed for the call. Without fields: log_bare(). */
+ * are borrowed for the call, and not put together for an event that is below the level. Without
+ * fields: log_bare(). */
 #define log_event(event, ...)                                                                      \
-    log_write(event, (const struct log_field[]){__VA_ARGS__},                                      \
-              sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+    (log_wants(event)                                                                              \
+         ? log_write(event, (const struct log_field[]){__VA_ARGS__},                               \
+                     sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))   \
+         : (void)0)
 #define log_bare(event) log_write(event, NULL, 0)
+bool log_wants(enum log_event event); /* at the level that is set */
 void log_write(enum log_event event, const struct log_field *fields, size_t count);
 
 /* Who speaks; before other threads start. Without it: stderr, level info, no names.
