@@ -202,10 +202,13 @@ static struct ask *ask_new(json_t *line)
 static void do_open(json_t *line)
 {
     struct fact_options options = {.endpoints = text_of(line, "endpoints"),
-                                   .plain = json_is_false(json_object_get(line, "retries"))};
+                                   .plain = json_is_false(json_object_get(line, "retries")),
+                                   .key_file = text_of(line, "key_file"),
+                                   .server_key_file = text_of(line, "server_key_file")};
     fact_destroy(&fact);
     fact = fact_open(&options);
-    say(json_pack("{s:b}", "opened", fact != NULL));
+    say(json_pack("{s:b, s:s}", "opened", fact != NULL, "reason",
+                  fact == NULL ? strerror(errno) : ""));
 }
 
 static void do_submit(json_t *line)
@@ -234,8 +237,9 @@ static void do_state(json_t *line)
 {
     static const char *const words[] = {"connecting", "up", "refused"};
     (void)line;
-    say(json_pack("{s:s, s:I}", "state", words[fact_state(fact)], "connections",
-                  (json_int_t)fact_peer(fact).connections));
+    struct fact_peer peer = fact_peer(fact);
+    say(json_pack("{s:s, s:I, s:s}", "state", words[fact_state(fact)], "connections",
+                  (json_int_t)peer.connections, "reason", peer.reason));
 }
 
 /* libfact's alone. */

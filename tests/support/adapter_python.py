@@ -77,7 +77,14 @@ def body_of(line):
 
 
 def state_of(client):
-    return {"state": client.peer.state, "connections": client.peer.connections}
+    peer = client.peer
+    return {"state": peer.state, "connections": peer.connections, "reason": peer.reason}
+
+
+def options_of(line):
+    """What a client is made with, beside endpoints."""
+    names = ("retries", "key_file", "server_key_file")
+    return {name: line[name] for name in names if name in line}
 
 
 class Threads:
@@ -88,7 +95,12 @@ class Threads:
 
     def open(self, line):
         self.close(line)
-        self.client = factclient.Client(line["endpoints"], retries=line.get("retries", True))
+        self.client = None
+        try:
+            self.client = factclient.Client(line["endpoints"], **options_of(line))
+        except ValueError as error:
+            say(opened=False, reason=str(error))
+            return
         say(opened=True)
 
     def done(self, id, call):
@@ -165,7 +177,12 @@ class Loop:
 
     async def open(self, line):
         await self.close(line)
-        self.client = factclient.aio.Client(line["endpoints"], retries=line.get("retries", True))
+        self.client = None
+        try:
+            self.client = factclient.aio.Client(line["endpoints"], **options_of(line))
+        except ValueError as error:
+            say(opened=False, reason=str(error))
+            return
         say(opened=True)
 
     def ask(self, line):

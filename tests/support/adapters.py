@@ -97,7 +97,9 @@ class Adapter:
         return line
 
     def open(self, *endpoints, **options):
-        self.ask("open", endpoints=",".join(endpoints), **options)
+        line = self.ask("open", endpoints=",".join(endpoints), **options)
+        if not line["opened"]:
+            raise RuntimeError("the adapter does not open: %s" % line["reason"])
         return self
 
     def submit(self, *calls):

@@ -10,6 +10,7 @@ import zmq
 from . import requests
 from .client import ENDPOINT
 from .core import CALLS_MAX, Config, Core, Outcome, Peer, Told
+from .keys import read_keys
 from .requests import Answer, How, Question
 from .session import NEVER
 from .transport import Transport, now_at
@@ -60,7 +61,9 @@ class Client:
     Raises
     ------
     ValueError
-        An argument is out of its bounds; an endpoint is none.
+        An argument is out of its bounds, an endpoint is none, a key file is of no use.
+    OSError
+        A key file cannot be read.
     """
 
     def __init__(
@@ -72,7 +75,10 @@ class Client:
         user: str | None = None,
         calls_max: int = CALLS_MAX,
         retries: bool = True,
+        key_file: str | None = None,
+        server_key_file: str | None = None,
     ) -> None:
+        keys = read_keys(key_file, server_key_file)
         config = Config.of(
             endpoints,
             instance=instance,
@@ -89,7 +95,7 @@ class Client:
         self._watched: list[int] = []
         self._closed = False
         self._changed = asyncio.Event()  # the peer's state; renewed at each change
-        self._transport = Transport()
+        self._transport = Transport(keys)
         try:
             for endpoint in reversed(config.endpoints):  # each is tried; the first stays
                 self._transport.connect(endpoint)
@@ -318,6 +324,6 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due_at = self._core.due_at()
+        due_at = min(self._core.due_at(), self._transport.again_at)
         if due_at != NEVER:
             self._timer = self._loop.call_later(max(0, due_at - now_at()) / 1e6, self._wake)

@@ -14,6 +14,7 @@ import zmq
 
 from . import requests
 from .core import CALLS_MAX, Config, Core, Ended, Outcome, Peer, Told, due_ms
+from .keys import read_keys
 from .requests import Answer, How, Question
 from .status import Executed, Status
 from .transport import Transport, now_at
@@ -110,11 +111,17 @@ class Client:
         Calls without an end, 1 to 4096; one more ends at once with BUSY_FULL.
     retries : bool, optional
         False: nothing is sent twice.
+    key_file, server_key_file : str, optional
+        The key pair to connect with (``NAME.secret`` of ``fact keys generate``), which nobody but its
+        owner may read, and the file with the broker's public key; both, or neither. `peer.reason` says
+        so if the key is not let in; it is tried again every second.
 
     Raises
     ------
     ValueError
-        An argument is out of its bounds; an endpoint is none.
+        An argument is out of its bounds, an endpoint is none, a key file is of no use.
+    OSError
+        A key file cannot be read.
     """
 
     def __init__(
@@ -126,7 +133,10 @@ class Client:
         user: str | None = None,
         calls_max: int = CALLS_MAX,
         retries: bool = True,
+        key_file: str | None = None,
+        server_key_file: str | None = None,
     ) -> None:
+        keys = read_keys(key_file, server_key_file)
         config = Config.of(
             endpoints,
             instance=instance,
@@ -144,7 +154,7 @@ class Client:
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        self._transport = Transport()
+        self._transport = Transport(keys)
         try:
             for endpoint in reversed(config.endpoints):  # each is tried; the first stays
                 self._transport.connect(endpoint)
@@ -386,7 +396,7 @@ class Client:
         poller.register(transport.socket, zmq.POLLIN | (zmq.POLLOUT if writing else 0))
         poller.register(transport.monitor, zmq.POLLIN)
         with self._lock:
-            due_at = self._core.due_at()
+            due_at = min(self._core.due_at(), transport.again_at)
         poller.poll(due_ms(due_at, now_at()))
 
     def _listen(self) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from .keys import Keys
+from .session import NEVER
 from .wire import FRAME_BYTES_MAX
 
 # source: docs/protocol.md, "libzmq, set and avoided"'s
@@ -23,6 +25,15 @@ _OPTIONS = {
     zmq.TCP_MAXRT: 10000, zmq.RECONNECT_IVL_MAX: 5000, zmq.MAXMSGSIZE: FRAME_BYTES_MAX,
 }  # fmt: skip
 RECONNECT_MS_MIN = 100  # and up to 200 more, so that not all come back at once
+HANDSHAKE_AGAIN_US = 1_000_000  # after one that failed libzmq may not try again
+_FAILURES = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+)
+_EVENTS = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
+for _failure in _FAILURES:
+    _EVENTS |= _failure
 
 
 def now_at() -> int:
@@ -31,10 +42,28 @@ def now_at() -> int:
 
 
 class Transport:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keys : Keys or None
+        To speak CURVE with; None: connections are plain.
+
+    Attributes
+    ----------
+    refusal : str
+        Why the last handshake has failed, for people; empty: none has since a connection was there.
+    again_at : int
+        When to connect anew, since a handshake has failed.
+    """
+
+    def __init__(self, keys: Keys | None = None) -> None:
+        if keys is not None and not zmq.has("curve"):
+            raise ValueError("this pyzmq has no CURVE: install one with libsodium")
         self._context: zmq.Context[Any] = zmq.Context()
+        self._keys, self._server = keys, 0  # of the servers' keys, the one that is tried now
+        self._endpoint = ""
+        self.refusal, self.again_at = "", NEVER
         self._reconnect_ms = RECONNECT_MS_MIN + random.randrange(200)
         self.socket: zmq.Socket[Any] | None = None
         self.monitor: zmq.Socket[Any] | None = None
@@ -52,8 +81,11 @@ class Transport:
         for option, value in _OPTIONS.items():
             socket.setsockopt(option, value)
         socket.setsockopt(zmq.RECONNECT_IVL, self._reconnect_ms)
-        self.socket = socket
-        self.monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        if self._keys is not None:
+            socket.curve_serverkey = self._keys.servers[self._server]
+            socket.curve_publickey, socket.curve_secretkey = self._keys.public, self._keys.secret
+        self.socket, self._endpoint, self.again_at = socket, endpoint, NEVER
+        self.monitor = socket.get_monitor_socket(_EVENTS)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
@@ -99,9 +131,34 @@ class Transport:
         lost = False
         assert self.monitor is not None
         while _has(self.monitor, zmq.POLLIN):
-            recv_monitor_message(self.monitor)
-            lost = True  # it is the only event asked for
+            event = int(recv_monitor_message(self.monitor)["event"])
+            if event == zmq.EVENT_DISCONNECTED:
+                lost = True
+            else:
+                self._on_handshake(event)
         return lost
+
+    def connects_again(self, now_at: int) -> str | None:
+        """Where to connect anew, since a handshake has failed; with the next key that the server may
+        have. None: not now."""
+        if now_at < self.again_at:
+            return None
+        if self._keys is not None:
+            self._server = (self._server + 1) % len(self._keys.servers)
+        return self._endpoint
+
+    def _on_handshake(self, event: int) -> None:
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.refusal, self.again_at = "", NEVER
+            return
+        if event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL or self._keys is not None:
+            self.again_at = now_at() + HANDSHAKE_AGAIN_US  # else libzmq does it
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            self.refusal = "the broker does not allow our key: its allow list must name it"
+        elif self._keys is None:
+            self.refusal = "the broker may want a key of us: give key_file and server_key_file"
+        else:
+            self.refusal = "the broker has another key, or none: see server_key_file"
 
     def is_ready(self, writing: bool) -> bool:
         """Whether there is anything to do now: ZeroMQ's descriptors tell of changes only."""

@@ -66,6 +66,11 @@ def turn(
     take_in(core, transport)
     if transport.was_lost():
         core.lost(now_at())
+    if transport.refusal:
+        core.peer.reason = transport.refusal
+    endpoint = transport.connects_again(now_at())
+    if endpoint is not None:
+        connect(endpoint)
     core.tick(now_at())
     happened: list[Ended | Told] = []
     for event in core.events():

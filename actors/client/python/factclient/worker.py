@@ -22,6 +22,7 @@ import zmq
 from . import wire
 from .core import due_ms
 from .errors import FAMILIES
+from .keys import Keys, read_keys
 from .status import Status
 from .transport import Transport, now_at
 from .turn import send_out, take_in
@@ -92,9 +93,9 @@ def current_task() -> Task:
 class _Link:
     """One broker: a core and its transport."""
 
-    def __init__(self, core: WorkerCore, endpoint: str) -> None:
-        self.core, self.transport = core, Transport()
-        self.writing = True
+    def __init__(self, core: WorkerCore, endpoint: str, keys: Keys | None) -> None:
+        self.core, self.transport = core, Transport(keys)
+        self.endpoint, self.refusal, self.writing = endpoint, "", True
         try:
             self.transport.connect(endpoint)
         except ValueError:
@@ -106,6 +107,12 @@ class _Link:
         take_in(self.core, self.transport)
         if self.transport.was_lost():
             self.core.lost(now_at())
+        if self.transport.refusal and self.refusal != self.transport.refusal:
+            _log.warning("%s: %s", self.endpoint, self.transport.refusal)  # once
+        self.refusal = self.transport.refusal
+        endpoint = self.transport.connects_again(now_at())
+        if endpoint is not None:
+            self.transport.connect(endpoint)
         self.core.tick(now_at())
         self.writing = send_out(self.core, self.transport)
         return [] if self.writing else self.core.begun()  # STARTED goes before the work
@@ -124,11 +131,17 @@ class Worker:
         Tools that run at once for one broker, each in a thread; 1 to 1024.
     drain : float, optional
         How long what runs may take once it is told to stop, seconds.
+    key_file, server_key_file : str, optional
+        The key pair to connect with (``NAME.secret`` of ``fact keys generate``), which nobody but its
+        owner may read, and the file with the brokers' public key; both, or neither. Whether it is let
+        in is told in the log ``factclient.worker``; it is tried again every second.
 
     Raises
     ------
     ValueError
-        An argument is out of its bounds.
+        An argument is out of its bounds, a key file is of no use.
+    OSError
+        A key file cannot be read.
     """
 
     def __init__(
@@ -138,6 +151,8 @@ class Worker:
         instance: str = "",
         concurrency: int = 8,
         drain: float = 60.0,
+        key_file: str | None = None,
+        server_key_file: str | None = None,
     ) -> None:
         self._endpoints = [text.strip() for text in endpoints.split(",")]
         self._instance = instance or f"python-tools-{os.getpid()}"
@@ -146,6 +161,7 @@ class Worker:
         if not 1 <= concurrency <= CONCURRENCY_MAX:
             raise ValueError(f"concurrency: 1 to {CONCURRENCY_MAX}")
         self._concurrency, self._drain = concurrency, drain
+        self._keys = read_keys(key_file, server_key_file)
         self._tools: dict[str, Tool] = {}
         self._links: list[_Link] = []
         self._tasks: queue.SimpleQueue[tuple[_Link, Task]] = queue.SimpleQueue()
@@ -253,7 +269,7 @@ class Worker:
                     session_id,
                     now_at(),
                 )
-                self._links.append(_Link(core, endpoint))
+                self._links.append(_Link(core, endpoint, self._keys))
             for _ in range(self._concurrency * len(self._links)):
                 threading.Thread(target=self._work, name="factclient-tool", daemon=True).start()
             self._serve()
@@ -286,7 +302,7 @@ class Worker:
     def _wait(self) -> None:
         poller = zmq.Poller()
         poller.register(self._ear, zmq.POLLIN)
-        due_at = min(link.core.due_at() for link in self._links)
+        due_at = min(min(link.core.due_at(), link.transport.again_at) for link in self._links)
         if self._stopping_until is not None:
             due_at = min(due_at, self._stopping_until)
         for link in self._links:
