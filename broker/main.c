@@ -23,6 +23,7 @@
 #include "actors/runtime/metrics.h"
 #include "actors/runtime/router.h"
 #include "actors/runtime/socket.h"
+#include "actors/runtime/subscriber.h"
 #include "actors/runtime/usage.h"
 #include "broker/broker.h"
 #include "broker/others.h"
@@ -39,7 +40,7 @@
 struct process {
     void *context;
     struct inlet sockets[SIDE_COUNT], events;
-    struct inlet others[OTHERS_MAX]; /* subscribers to the events of the other brokers */
+    struct subscriber *others[OTHERS_MAX]; /* to the events of the other brokers */
     unsigned others_count;
     struct inlets inlets; /* what the loop sleeps on */
     char endpoints[SIDE_COUNT + 1][ENDPOINT_BYTES_MAX];
@@ -216,16 +217,15 @@ static unsigned take_others(struct process *self, int64_t now_at)
     unsigned taken = 0;
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    for (unsigned i = 0; i < self->others_count; i++)
-        for (unsigned j = 0; j < OTHERS_BURST_MAX && inlet_take(&self->others[i], &frame); j++) {
+    for (unsigned i = 0; i < self->others_count; i++) {
+        subscriber_tick(self->others[i], now_at);
+        for (unsigned j = 0; j < OTHERS_BURST_MAX && subscriber_take(self->others[i], &frame);
+             j++) {
+            struct bytes event = {zmq_msg_data(&frame), zmq_msg_size(&frame)};
             taken++;
-            while (zmq_msg_more(&frame)) { /* topic, then the event */
-                while (zmq_msg_recv(&frame, self->others[i].socket, 0) < 0)
-                    assert(errno == EINTR); /* all frames of a message are there at once */
-                struct bytes event = {zmq_msg_data(&frame), zmq_msg_size(&frame)};
-                broker_hear(self->broker, i, event, now_at);
-            }
+            broker_hear(self->broker, i, event, now_at);
         }
+    }
     zmq_msg_close(&frame);
     return taken;
 }
@@ -279,7 +279,7 @@ static void sleep_until(struct process *self, int64_t due_at)
     inlets_add(&self->inlets, &self->sockets[SIDE_FRONTEND]);
     inlets_add(&self->inlets, &self->events);
     for (unsigned i = 0; i < self->others_count; i++)
-        inlets_add(&self->inlets, &self->others[i]);
+        subscriber_watch(self->others[i], &self->inlets);
     if (self->guard != NULL)
         guard_watch(self->guard, &self->inlets);
     inlets_wait(&self->inlets, timeout_ms > 0 ? (int)timeout_ms : 0);
@@ -345,20 +345,21 @@ static bool open_sockets(struct process *self, const struct settings *settings, 
 /* Returns EX_OK, or what to end with. */
 static int open_others(struct process *self, const struct settings *settings)
 {
-    static const char *const topics[] = {"members", "view"};
+    static const char *const topics[] = {"members", "view", NULL};
     struct others others;
     char reason[SOCKET_REASON_BYTES] = "";
     const char *list = settings_text(settings, "broker", "peers");
     bool good = others_init(&others, list, self->endpoints[SIDE_FRONTEND], reason);
     for (unsigned i = 0; good && i < others.count; i++) {
-        void *socket = socket_open(self->context, ZMQ_SUB, 0, 0);
-        inlet_init(&self->others[self->others_count++], socket);
-        socket_set_reconnect(socket, OTHERS_RECONNECT_MS);
-        if (self->keys.used)
-            socket_set_curve(socket, &self->keys.own, self->keys.servers.keys[0]);
-        for (size_t j = 0; j < sizeof topics / sizeof topics[0]; j++)
-            zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topics[j], strlen(topics[j]));
-        good = socket_connect(socket, others.places[i].events, reason);
+        struct subscriber_config config = {.zmq = self->context,
+                                           .endpoint = others.places[i].events,
+                                           .reconnect_ms = OTHERS_RECONNECT_MS,
+                                           .own = self->keys.used ? &self->keys.own : NULL,
+                                           .servers = &self->keys.servers,
+                                           .topics = topics};
+        self->others[i] = subscriber_open(&config, reason);
+        good = self->others[i] != NULL;
+        self->others_count += good;
     }
     if (!good)
         fprintf(stderr, "fact-broker: %s\n", reason);
@@ -453,7 +454,7 @@ static int serve(const struct settings *settings, const struct policy *policy,
     socket_close(&self.sockets[SIDE_BACKEND].socket);
     socket_close(&self.events.socket);
     for (unsigned i = 0; i < self.others_count; i++)
-        socket_close(&self.others[i].socket);
+        subscriber_close(&self.others[i]);
     zmq_ctx_term(self.context);
     metrics_destroy(&self.metrics);
     keys_wipe(&self.keys);

@@ -346,10 +346,10 @@ static void move_line(struct line *line, uint32_t route)
     struct fact *self = line->fact;
     uint32_t before = line->route;
     leave_route(line);
-    if (!transport_connect(line->transport, self->routes.entries[route].endpoint)) {
+    if (!transport_move(line->transport, self->routes.entries[route].endpoint)) {
         self->routes.entries[route].refused = true; /* what was named is no endpoint */
         route = before;
-        bool good = transport_connect(line->transport, self->routes.entries[route].endpoint);
+        bool good = transport_move(line->transport, self->routes.entries[route].endpoint);
         assert(good); /* it was one before */
     }
     take_route(line, route);

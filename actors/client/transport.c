@@ -16,11 +16,11 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "protocol/endpoint.h"
+#include "protocol/handshakes.h"
+#include "protocol/value.h"
+
 #define MONITOR_NAME_BYTES 64
-#define HANDSHAKE_AGAIN_US US_PER_S /* after one that failed libzmq may not try again */
-#define HANDSHAKE_FAILURES                                                                         \
-    (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
-     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 #define RECONNECT_MS_MIN 100 /* and up to 200 more, so that not all come back at once */
 
 struct transport {
@@ -31,11 +31,10 @@ struct transport {
     int reconnect_ms;
     int64_t armed_at; /* what the timer is set to; INT64_MAX: not */
     struct client_keys keys;
-    uint32_t server;     /* of their servers, the one that is tried now */
-    char *endpoint;      /* connected to; NULL: to none */
-    int64_t again_at;    /* connect anew, since a handshake has failed; INT64_MAX: none has */
-    const char *refusal; /* why; NULL: none has */
-    bool open;           /* message holds one */
+    struct handshakes handshakes; /* which of the servers' keys is tried, and when the next is */
+    int64_t retry_at;             /* connect: there was no descriptor for it; INT64_MAX: not */
+    char *endpoint;               /* connected to; NULL: to none */
+    bool open;                    /* message holds one */
     zmq_msg_t message;
 };
 
@@ -75,7 +74,8 @@ struct transport *transport_new(void *zmq)
         ;
     self->reconnect_ms = RECONNECT_MS_MIN + (int)(self->number % 200);
     self->armed_at = INT64_MAX;
-    self->again_at = INT64_MAX;
+    self->retry_at = INT64_MAX;
+    handshakes_init(&self->handshakes, 0);
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     self->context = zmq;
@@ -114,7 +114,7 @@ static void close_message(struct transport *self)
 static void disconnect(struct transport *self)
 {
     close_message(self);
-    if (self->monitor != NULL)
+    if (self->socket != NULL)
         (void)zmq_socket_monitor(self->socket, NULL, 0);
     close_socket(self, &self->monitor);
     close_socket(self, &self->socket);
@@ -143,9 +143,7 @@ static void *open_monitor(struct transport *self)
 {
     char name[MONITOR_NAME_BYTES];
     snprintf(name, sizeof name, "inproc://monitor-%" PRIx64 "-%u", self->number, self->monitors++);
-    if (zmq_socket_monitor(self->socket, name,
-                           ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                               HANDSHAKE_FAILURES) != 0)
+    if (zmq_socket_monitor(self->socket, name, ZMQ_EVENT_DISCONNECTED | HANDSHAKES_EVENTS) != 0)
         return NULL;
     void *monitor = zmq_socket(self->context, ZMQ_PAIR);
     if (monitor != NULL && zmq_connect(monitor, name) != 0)
@@ -156,7 +154,7 @@ static void *open_monitor(struct transport *self)
 void transport_set_keys(struct transport *self, const struct client_keys *keys)
 {
     self->keys = *keys;
-    self->server = 0;
+    handshakes_init(&self->handshakes, keys->servers.count);
 }
 
 static void set_keys(struct transport *self)
@@ -164,7 +162,7 @@ static void set_keys(struct transport *self)
     const struct {
         int option;
         const char *key;
-    } keys[] = {{ZMQ_CURVE_SERVERKEY, self->keys.servers.keys[self->server]},
+    } keys[] = {{ZMQ_CURVE_SERVERKEY, self->keys.servers.keys[self->handshakes.key]},
                 {ZMQ_CURVE_PUBLICKEY, self->keys.own.public_key},
                 {ZMQ_CURVE_SECRETKEY, self->keys.own.secret_key}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -173,15 +171,12 @@ static void set_keys(struct transport *self)
     }
 }
 
-bool transport_connect(struct transport *self, const char *endpoint)
+/* To the endpoint that is named, with the key that is due; false with errno. */
+static bool connect_now(struct transport *self)
 {
     int64_t frame_bytes_max = FRAME_BYTES_MAX;
-    char *copy = strdup(endpoint); /* it may be our own */
-    assert(copy != NULL);
-    free(self->endpoint);
-    self->endpoint = copy;
-    self->again_at = INT64_MAX;
     disconnect(self);
+    self->retry_at = INT64_MAX;
     self->socket = zmq_socket(self->context, ZMQ_DEALER);
     if (self->socket == NULL)
         return false;
@@ -201,6 +196,39 @@ bool transport_connect(struct transport *self, const char *endpoint)
     disconnect(self);
     errno = error;
     return false;
+}
+
+bool transport_connect(struct transport *self, const char *endpoint)
+{
+    if (!endpoint_is_good(bytes_of(endpoint))) {
+        errno = EINVAL;
+        return false;
+    }
+    char *copy = strdup(endpoint); /* it may be our own */
+    assert(copy != NULL);
+    free(self->endpoint);
+    self->endpoint = copy;
+    handshakes_begin(&self->handshakes);
+    return connect_now(self);
+}
+
+static bool is_want_of_room(int error)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (errors[i] == error)
+            return true;
+    return false;
+}
+
+bool transport_move(struct transport *self, const char *endpoint)
+{
+    if (transport_connect(self, endpoint))
+        return true;
+    if (!is_want_of_room(errno))
+        return false;
+    self->retry_at = transport_now_at() + HANDSHAKES_AGAIN_US;
+    return true;
 }
 
 bool transport_send(struct transport *self, struct bytes message)
@@ -244,26 +272,10 @@ bool transport_receive(struct transport *self, struct bytes *ret)
     return self->open;
 }
 
-static void on_handshake(struct transport *self, uint16_t event)
+static void connect_again(struct transport *self)
 {
-    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-        self->refusal = NULL;
-        self->again_at = INT64_MAX;
-        return;
-    }
-    if (event != ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || self->keys.used)
-        self->again_at = transport_now_at() + HANDSHAKE_AGAIN_US; /* else libzmq does it */
-    self->refusal = event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "the broker does not allow our key"
-                    : !self->keys.used                       ? "the broker may want a key of us"
-                                       : "the broker has another key, or none: see the server key";
-}
-
-static void try_again(struct transport *self)
-{
-    if (self->keys.used)
-        self->server = (self->server + 1) % self->keys.servers.count;
-    bool good = transport_connect(self, self->endpoint);
-    assert(good); /* it was an endpoint before */
+    if (!connect_now(self))
+        self->retry_at = transport_now_at() + HANDSHAKES_AGAIN_US; /* somebody may close one */
 }
 
 /* An event is 16 bits of this machine, and its value. */
@@ -271,24 +283,24 @@ bool transport_was_lost(struct transport *self)
 {
     zmq_msg_t message;
     bool lost = false;
+    int64_t now_at = transport_now_at();
     while (receive(self->monitor, &message)) {
         uint16_t event = 0;
         if (zmq_msg_size(&message) >= sizeof event)
             memcpy(&event, zmq_msg_data(&message), sizeof event);
-        if (event == ZMQ_EVENT_DISCONNECTED)
-            lost = true;
-        else
-            on_handshake(self, event);
+        lost = lost || event == ZMQ_EVENT_DISCONNECTED;
+        (void)handshakes_hear(&self->handshakes, event, now_at);
         zmq_msg_close(&message);
     }
-    if (transport_now_at() >= self->again_at)
-        try_again(self);
+    if (handshakes_are_due(&self->handshakes, now_at) || now_at >= self->retry_at)
+        connect_again(self);
     return lost;
 }
 
 const char *transport_refusal(const struct transport *self)
 {
-    return self->refusal;
+    return self->retry_at != INT64_MAX ? "this process has no descriptor or memory left"
+                                       : handshakes_refusal(&self->handshakes);
 }
 
 int transport_descriptor(const struct transport *self)
@@ -308,8 +320,9 @@ void transport_arm(struct transport *self, int64_t due_at, bool writing)
 {
     int events = ZMQ_POLLIN | (writing ? ZMQ_POLLOUT : 0);
     bool ready = has_events(self->socket, events) || has_events(self->monitor, ZMQ_POLLIN);
-    if (self->again_at < due_at)
-        due_at = self->again_at;
+    int64_t again_at = self->handshakes.again_at;
+    due_at = again_at < due_at ? again_at : due_at;
+    due_at = self->retry_at < due_at ? self->retry_at : due_at;
     if (ready)
         due_at = 1;               /* long ago */
     if (due_at == self->armed_at) /* once expired it is readable until it is set again */

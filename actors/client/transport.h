@@ -23,8 +23,12 @@ void transport_set_keys(struct transport *self, const struct client_keys *keys);
 
 /* Connect to this endpoint, and to no other any more.
  *
- * returns  false with errno: it is no endpoint */
+ * returns  false with errno: it is no endpoint, or there is no room for a socket; then there is no
+ *          connection any more */
 bool transport_connect(struct transport *self, const char *endpoint);
+
+/* The same; where there is no room for a socket it is tried again by itself. */
+bool transport_move(struct transport *self, const char *endpoint);
 
 /* False: there is no connection, or it takes no more now; the descriptor will say when. */
 bool transport_send(struct transport *self, struct bytes message);
@@ -37,8 +41,8 @@ bool transport_receive(struct transport *self, struct bytes *ret);
 /* True once after each connection that has ended. */
 bool transport_was_lost(struct transport *self);
 
-/* Why the last handshake has failed, for people; NULL: none has since a connection was there. It is
- * tried again by itself, with the next key that the server may have. */
+/* Why there is no connection, for people; NULL: that is not known, or there is one. It is tried
+ * again by itself, after a handshake that failed with the next key that the server may have. */
 const char *transport_refusal(const struct transport *self);
 
 int transport_descriptor(const struct transport *self);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "actors/runtime/log.h"
+#include "actors/runtime/monitor.h"
 #include "actors/runtime/socket.h"
 
 #define LOOK_EVERY_US US_PER_S
@@ -20,9 +21,8 @@
 
 struct guard {
     void *zmq, *door;
-    struct inlet asks;                        /* of the door */
-    struct inlet monitors[GUARD_SOCKETS_MAX]; /* their sockets are ours */
-    void *guarded[GUARD_SOCKETS_MAX];         /* borrowed */
+    struct inlet asks; /* of the door */
+    struct monitor monitors[GUARD_SOCKETS_MAX];
     size_t count;
     struct curve_pair key;
     const char *path;
@@ -82,29 +82,14 @@ void guard_destroy(struct guard **self_p)
     struct guard *self = *self_p;
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->count; i++) {
-        (void)zmq_socket_monitor(self->guarded[i], NULL, 0);
-        socket_close(&self->monitors[i].socket);
-    }
+    for (size_t i = 0; i < self->count; i++)
+        monitor_close(&self->monitors[i]);
     socket_close(&self->door);
     allow_list_destroy(&self->list);
     allow_list_destroy(&self->last);
     curve_pair_wipe(&self->key);
     free(self);
     *self_p = NULL;
-}
-
-static void monitor(struct guard *self, void *socket)
-{
-    char name[64];
-    (void)snprintf(name, sizeof name, "inproc://guard-%p-%zu", (void *)self, self->count);
-    int rc = zmq_socket_monitor(socket, name, FAILURES);
-    assert(rc == 0);
-    void *other = zmq_socket(self->zmq, ZMQ_PAIR);
-    assert(other != NULL);
-    rc = zmq_connect(other, name);
-    assert(rc == 0);
-    inlet_init(&self->monitors[self->count], other);
 }
 
 void guard_protect(struct guard *self, void *socket, const char *domain)
@@ -119,8 +104,7 @@ void guard_protect(struct guard *self, void *socket, const char *domain)
     assert(rc == 0);
     /* Without it a handshake that finds no door passes; ours is there, so it may be missing. */
     (void)zmq_setsockopt(socket, ZMQ_ZAP_ENFORCE_DOMAIN, &on, sizeof on);
-    monitor(self, socket);
-    self->guarded[self->count++] = socket;
+    monitor_open(&self->monitors[self->count++], self->zmq, socket, FAILURES);
 }
 
 static void refuse(struct guard *self, enum handshake why, const struct zap_ask *ask)
@@ -182,27 +166,21 @@ static bool judge_one(struct guard *self)
     return found;
 }
 
-/* Event and value, 16 and 32 bits of this machine; then the endpoint. */
-static bool take_failure(struct guard *self, struct inlet *inlet)
+static bool take_failure(struct guard *self, struct monitor *monitor)
 {
-    zmq_msg_t frame;
-    uint16_t event = 0;
-    zmq_msg_init(&frame);
-    bool found = inlet_take(inlet, &frame);
-    if (found && zmq_msg_size(&frame) >= sizeof event)
-        memcpy(&event, zmq_msg_data(&frame), sizeof event);
-    while (found && zmq_msg_more(&frame))
-        while (zmq_msg_recv(&frame, inlet->socket, 0) < 0)
-            assert(errno == EINTR); /* all frames of a message are there at once */
+    zmq_msg_t endpoint;
+    uint16_t event;
+    zmq_msg_init(&endpoint);
+    bool found = monitor_take(monitor, &event, &endpoint);
     if (found && (event & FAILURES) != 0) {
         enum handshake why =
             event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ? HANDSHAKE_PROTOCOL : HANDSHAKE_OTHER;
         series_add(self->failures[why], 1);
-        log_event(
-            EVENT_HANDSHAKE_FAILED, log_text("why", handshake_names[why]),
-            log_bytes("endpoint", (struct bytes){zmq_msg_data(&frame), zmq_msg_size(&frame)}));
+        log_event(EVENT_HANDSHAKE_FAILED, log_text("why", handshake_names[why]),
+                  log_bytes("endpoint",
+                            (struct bytes){zmq_msg_data(&endpoint), zmq_msg_size(&endpoint)}));
     }
-    zmq_msg_close(&frame);
+    zmq_msg_close(&endpoint);
     return found;
 }
 
@@ -222,7 +200,7 @@ void guard_watch(struct guard *self, struct inlets *inlets)
 {
     inlets_add(inlets, &self->asks);
     for (size_t i = 0; i < self->count; i++)
-        inlets_add(inlets, &self->monitors[i]);
+        monitor_watch(&self->monitors[i], inlets);
 }
 
 /* Keys of the last list that are not in this one. */

@@ -18,9 +18,9 @@
 
 #include "protocol/limits.h"
 
-/* Links to brokers, their events and to partitions, twice while views change; signals, jobs, the
- * door, and a descriptor of the role's own. */
-#define INLETS_MAX (8u + BROKERS_MAX * 5u + 2u * VIEW_MEMBERS_MAX * 2u)
+/* Links to brokers, their events and to partitions, twice while views change, each with a monitor;
+ * signals, jobs, the door, and a descriptor of the role's own. */
+#define INLETS_MAX (8u + BROKERS_MAX * 6u + 2u * VIEW_MEMBERS_MAX * 2u)
 
 struct inlet {
     void *socket; /* borrowed; NULL: there is none */

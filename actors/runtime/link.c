@@ -1,8 +1,5 @@
 /* link - see link.h. The monitor of the socket tells of the end of a connection at once; the
- * silence that a session notices, of a process that hangs.
- *
- * After a handshake that was refused libzmq does not try again, and has one key for the server: the
- * link does, each time with the next of those it was given. */
+ * silence that a session notices, of a process that hangs. */
 #include "actors/runtime/link.h"
 
 #include <assert.h>
@@ -12,22 +9,19 @@
 #include <string.h>
 
 #include "actors/runtime/log.h"
+#include "actors/runtime/monitor.h"
 #include "actors/runtime/socket.h"
-
-#define HANDSHAKE_AGAIN_US US_PER_S
-#define HANDSHAKE_FAILURES                                                                         \
-    (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
-     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+#include "protocol/handshakes.h"
 
 struct link {
-    void *socket, *monitor;
-    struct inlet in, events; /* of the two */
+    void *socket;
+    struct inlet in; /* of it */
+    struct monitor monitor;
     struct session *session;
     bool blocked;
     const struct curve_pair *own;
     struct curve_servers servers;
-    uint32_t server;  /* of them, the one that is used */
-    int64_t again_at; /* connect anew, since a handshake has failed; 0: none has */
+    struct handshakes handshakes; /* which of the servers' keys is used, and when the next one is */
     char endpoint[ENDPOINT_BYTES_MAX];
     struct series *messages_in, *bytes_in, *messages_out, *bytes_out, *blocks;
 };
@@ -39,19 +33,6 @@ static void count_with(struct link *self, struct metrics *metrics, const char *n
     self->messages_out = metrics_series(metrics, METRIC_MESSAGES_TOTAL, LABELS(name, "out"));
     self->bytes_out = metrics_series(metrics, METRIC_BYTES_TOTAL, LABELS(name, "out"));
     self->blocks = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS(name));
-}
-
-static void *open_monitor(struct link *self, void *zmq)
-{
-    char name[64];
-    (void)snprintf(name, sizeof name, "inproc://monitor-%p", (void *)self);
-    int rc = zmq_socket_monitor(self->socket, name, ZMQ_EVENT_DISCONNECTED | HANDSHAKE_FAILURES);
-    assert(rc == 0);
-    void *monitor = zmq_socket(zmq, ZMQ_PAIR);
-    assert(monitor != NULL);
-    rc = zmq_connect(monitor, name);
-    assert(rc == 0);
-    return monitor;
 }
 
 struct link *link_open(const struct link_config *config, int64_t now_at, char *reason)
@@ -68,13 +49,14 @@ struct link *link_open(const struct link_config *config, int64_t now_at, char *r
         self->servers = *config->servers;
         socket_set_curve(self->socket, self->own, self->servers.keys[0]);
     }
-    self->monitor = open_monitor(self, config->zmq);
+    handshakes_init(&self->handshakes, self->servers.count);
+    monitor_open(&self->monitor, config->zmq, self->socket,
+                 ZMQ_EVENT_DISCONNECTED | HANDSHAKES_EVENTS);
     if (!socket_connect(self->socket, config->endpoint, reason)) {
         link_close(&self, 0);
         return NULL;
     }
     inlet_init(&self->in, self->socket);
-    inlet_init(&self->events, self->monitor);
     count_with(self, config->metrics, config->socket_name);
     self->session = session_new(&config->session, &config->owner, now_at);
     return self;
@@ -86,8 +68,7 @@ void link_close(struct link **self_p, int linger_ms)
     if (self == NULL)
         return;
     (void)zmq_setsockopt(self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-    (void)zmq_socket_monitor(self->socket, NULL, 0);
-    socket_close(&self->monitor);
+    monitor_close(&self->monitor);
     socket_close(&self->socket);
     session_destroy(&self->session);
     free(self);
@@ -99,6 +80,7 @@ bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *re
     assert(strlen(endpoint) < ENDPOINT_BYTES_MAX);
     (void)zmq_disconnect(self->socket, self->endpoint);
     (void)snprintf(self->endpoint, sizeof self->endpoint, "%s", endpoint);
+    handshakes_begin(&self->handshakes);
     session_lost(self->session, "moved", now_at);
     inlet_touched(&self->in);
     return socket_connect(self->socket, endpoint, reason);
@@ -116,7 +98,12 @@ const char *link_endpoint(const struct link *self)
 
 const char *link_server_key(const struct link *self)
 {
-    return self->own == NULL ? NULL : self->servers.keys[self->server];
+    return self->own == NULL ? NULL : self->servers.keys[self->handshakes.key];
+}
+
+uint32_t link_server(const struct link *self)
+{
+    return self->handshakes.key;
 }
 
 /* The first frame of the next message; a message of more frames is none of ours, and they are
@@ -135,46 +122,28 @@ static bool receive(struct inlet *inlet, zmq_msg_t *ret)
     return found;
 }
 
-static void on_handshake_failed(struct link *self, uint16_t event, int64_t now_at)
-{
-    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL && self->own == NULL)
-        return; /* the connection has just ended; libzmq makes another */
-    if (self->again_at == 0)
-        log_event(EVENT_HANDSHAKE_FAILED, log_text("endpoint", self->endpoint),
-                  log_text("why", event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-                                      ? "our key is not allowed there"
-                                  : self->own == NULL ? "it may want a key of us"
-                                                      : "it has another key, or none"));
-    self->again_at = now_at + HANDSHAKE_AGAIN_US;
-}
-
-/* True if a connection has ended. An event is 16 bits of this machine, and its value. */
+/* True if a connection has ended. */
 static bool was_lost(struct link *self, int64_t now_at)
 {
     bool lost = false;
-    zmq_msg_t message;
-    zmq_msg_init(&message);
-    while (receive(&self->events, &message)) {
-        uint16_t event = 0;
-        if (zmq_msg_size(&message) >= sizeof event)
-            memcpy(&event, zmq_msg_data(&message), sizeof event);
+    zmq_msg_t endpoint;
+    zmq_msg_init(&endpoint);
+    for (uint16_t event; monitor_take(&self->monitor, &event, &endpoint);) {
         lost = lost || event == ZMQ_EVENT_DISCONNECTED;
-        if ((event & HANDSHAKE_FAILURES) != 0)
-            on_handshake_failed(self, event, now_at);
+        if (handshakes_hear(&self->handshakes, event, now_at))
+            log_event(EVENT_HANDSHAKE_FAILED, log_text("endpoint", self->endpoint),
+                      log_text("why", handshakes_refusal(&self->handshakes)));
     }
-    zmq_msg_close(&message);
+    zmq_msg_close(&endpoint);
     return lost;
 }
 
 static void connect_again(struct link *self)
 {
     char reason[SOCKET_REASON_BYTES];
-    self->again_at = 0;
     (void)zmq_disconnect(self->socket, self->endpoint);
-    if (self->own != NULL) {
-        self->server = (self->server + 1) % self->servers.count;
-        socket_set_curve(self->socket, self->own, self->servers.keys[self->server]);
-    }
+    if (self->own != NULL)
+        socket_set_curve(self->socket, self->own, link_server_key(self));
     inlet_touched(&self->in);
     if (!socket_connect(self->socket, self->endpoint, reason))
         log_event(EVENT_DISCONNECTED, log_text("reason", reason));
@@ -185,7 +154,7 @@ unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at)
     unsigned count = 0;
     zmq_msg_t message;
     bool lost = was_lost(self, now_at); /* before what comes over the next connection is read */
-    if (self->again_at != 0 && now_at >= self->again_at)
+    if (handshakes_are_due(&self->handshakes, now_at))
         connect_again(self);
     zmq_msg_init(&message);
     while (count < messages_max && receive(&self->in, &message)) {
@@ -232,5 +201,5 @@ bool link_is_blocked(const struct link *self)
 void link_watch(struct link *self, struct inlets *inlets)
 {
     inlets_add(inlets, &self->in);
-    inlets_add(inlets, &self->events);
+    monitor_watch(&self->monitor, inlets);
 }

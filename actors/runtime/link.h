@@ -38,6 +38,7 @@ bool link_move(struct link *self, const char *endpoint, int64_t now_at, char *re
 struct session *link_session(struct link *self);
 const char *link_endpoint(const struct link *self);
 const char *link_server_key(const struct link *self); /* that it uses now; NULL: not encrypted */
+uint32_t link_server(const struct link *self);        /* which of its servers that is; 0: none */
 
 /* Take in what has come, at most messages_max messages; returns how many. */
 unsigned link_take(struct link *self, unsigned messages_max, int64_t now_at);

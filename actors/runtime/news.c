@@ -4,7 +4,6 @@
  * is a gap. Without an event of any for DEAF_US the role is told of a gap, again and again until
  * one comes: what it keeps meanwhile cannot be trusted. */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,25 +18,28 @@ static bool is_wanted(const struct process *self)
 
 void news_connect(struct uplink *self, struct bytes endpoint, uint64_t generation)
 {
+    static const char *const all[] = {"", NULL};
     char reason[SOCKET_REASON_BYTES];
     struct process *process = self->process;
     if (generation != self->generation)
         self->numbers.begun = false; /* another process: its numbers are others */
     self->generation = generation;
-    const char *server_key = link_server_key(self->back);
     if (!is_wanted(process) || endpoint.size >= ENDPOINT_BYTES_MAX ||
-        (bytes_are(endpoint, self->events) && server_key == NULL)) /* its key may be another now */
+        bytes_are(endpoint, self->events))
         return;
-    socket_close(&self->subscriber.socket);
+    subscriber_close(&self->subscriber);
     memcpy(self->events, endpoint.data, endpoint.size);
     self->events[endpoint.size] = '\0';
-    inlet_init(&self->subscriber, socket_open(process->zmq, ZMQ_SUB, 0, 0));
-    socket_set_reconnect(self->subscriber.socket, process->reconnect_ms);
-    if (server_key != NULL)
-        socket_set_curve(self->subscriber.socket, &process->keys.own, server_key);
-    int rc = zmq_setsockopt(self->subscriber.socket, ZMQ_SUBSCRIBE, "", 0);
-    assert(rc == 0);
-    if (!socket_connect(self->subscriber.socket, self->events, reason))
+    self->subscriber = subscriber_open(
+        &(struct subscriber_config){.zmq = process->zmq,
+                                    .endpoint = self->events,
+                                    .reconnect_ms = process->reconnect_ms,
+                                    .own = process->keys.used ? &process->keys.own : NULL,
+                                    .servers = &process->keys.servers,
+                                    .first = link_server(self->back),
+                                    .topics = all},
+        reason);
+    if (self->subscriber == NULL)
         log_event(EVENT_DISCONNECTED, log_text("reason", reason));
 }
 
@@ -80,18 +82,15 @@ static void take_event(struct uplink *self, const struct pair *pair)
                                 &(struct event){topic, pair->header.id, pair->body});
 }
 
-/* Topic and pair; what follows is not ours. */
 static bool take_message(struct uplink *self)
 {
     zmq_msg_t frame;
     struct pair pair;
     zmq_msg_init(&frame);
-    bool found = inlet_take(&self->subscriber, &frame);
-    for (int number = 1; found && zmq_msg_more(&frame); number++) {
-        while (zmq_msg_recv(&frame, self->subscriber.socket, 0) < 0)
-            assert(errno == EINTR); /* all frames of a message are there at once */
+    bool found = subscriber_take(self->subscriber, &frame);
+    if (found) {
         struct pairs pairs = pairs_over((struct bytes){zmq_msg_data(&frame), zmq_msg_size(&frame)});
-        if (number == 1 && pairs_next(&pairs, &pair))
+        if (pairs_next(&pairs, &pair))
             take_event(self, &pair);
     }
     zmq_msg_close(&frame);
@@ -102,7 +101,7 @@ unsigned news_take(struct process *self)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < self->uplink_count; i++)
-        if (self->uplinks[i].subscriber.socket != NULL)
+        if (self->uplinks[i].subscriber != NULL)
             for (unsigned j = 0; j < LINK_BURST_MAX && take_message(&self->uplinks[i]); j++)
                 count++;
     return count;
@@ -119,6 +118,9 @@ int64_t news_due_at(const struct process *self)
 
 void news_tick(struct process *self)
 {
+    for (unsigned i = 0; i < self->uplink_count; i++)
+        if (self->uplinks[i].subscriber != NULL)
+            subscriber_tick(self->uplinks[i].subscriber, self->context.now_at);
     if (self->context.now_at < news_due_at(self))
         return;
     if (self->deaf_at <= self->event_at + DEAF_US) /* the first time in this silence */
@@ -130,11 +132,12 @@ void news_tick(struct process *self)
 void news_watch(struct process *self, struct inlets *inlets)
 {
     for (unsigned i = 0; i < self->uplink_count; i++)
-        inlets_add(inlets, &self->uplinks[i].subscriber);
+        if (self->uplinks[i].subscriber != NULL)
+            subscriber_watch(self->uplinks[i].subscriber, inlets);
 }
 
 void news_close(struct process *self)
 {
     for (unsigned i = 0; i < self->uplink_count; i++)
-        socket_close(&self->uplinks[i].subscriber.socket);
+        subscriber_close(&self->uplinks[i].subscriber);
 }

@@ -29,6 +29,7 @@
 #include "actors/runtime/settings.h"
 #include "actors/runtime/shares.h"
 #include "actors/runtime/socket.h"
+#include "actors/runtime/subscriber.h"
 
 /* Of a request: where it came from. The connection stands in the high 32 bits. */
 #define LINK_DOORWAY 1u
@@ -42,9 +43,9 @@ struct process;
 struct uplink {
     struct process *process;
     unsigned index;
-    struct link *back;       /* this process's duty as a worker */
-    struct link *front;      /* its questions; NULL until the broker has named its frontend */
-    struct inlet subscriber; /* its events; none until named, or where the role wants none */
+    struct link *back;             /* this process's duty as a worker */
+    struct link *front;            /* its questions; NULL until the broker has named its frontend */
+    struct subscriber *subscriber; /* its events; NULL until named, or where the role wants none */
     char frontend[ENDPOINT_BYTES_MAX], events[ENDPOINT_BYTES_MAX];
     struct name instance;
     uint64_t generation;
