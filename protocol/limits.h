@@ -178,12 +178,13 @@
 #define HTTP_CONNECTIONS_MAX 64u     /* to all; of them for foreign addresses, and for polls: */
 #define HTTP_FOREIGN_CONNECTIONS_MAX 16u
 #define HTTP_POLL_CONNECTIONS_MAX 8u
-#define HTTP_CONNECT_MS 2000  /* for a connection, TLS and all */
-#define HTTP_IDLE_S 60        /* a connection is kept so long */
-#define HTTP_REDIRECTS_MAX 5u /* followed, of one URL of a caller's */
-#define NETWORKS_MAX 32u      /* of an allow list */
-#define NETWORK_BYTES_MAX 64u /* of one, as a text with its 0 */
-#define PORTS_MAX 32u         /* that a caller's URL may have */
+#define HTTP_HOST_STREAMS_MAX 100u /* exchanges with one host that share a connection */
+#define HTTP_CONNECT_MS 2000       /* for a connection, TLS and all */
+#define HTTP_IDLE_S 60             /* a connection is kept so long */
+#define HTTP_REDIRECTS_MAX 5u      /* followed, of one URL of a caller's */
+#define NETWORKS_MAX 32u           /* of an allow list */
+#define NETWORK_BYTES_MAX 64u      /* of one, as a text with its 0 */
+#define PORTS_MAX 32u              /* that a caller's URL may have */
 
 _Static_assert(WORKER_CREDIT_MAX < HTTP_TRANSFERS_MAX, "what a gateway holds it can send");
 _Static_assert(HEADER_BYTES_MAX + BODY_HEAD_BYTES_MAX + ALONE_BYTES_MIN <= MESSAGE_BYTES_MAX,

@@ -124,11 +124,31 @@ static void on_exchanged(void *state, struct context *context, const struct remo
     const char *name = call->site->remote.name;
     (void)state;
     metrics_add(context->metrics, METRIC_GATEWAY_REQUESTS_TOTAL, LABELS(name, class_of(came)), 1);
+    if (came->version != HTTP_VERSION_NONE)
+        metrics_add(context->metrics, METRIC_GATEWAY_HTTP_TOTAL,
+                    LABELS(name, http_version_name(came->version)), 1);
     if (call->repeats > 0 || call->exchange.is_repeat)
         metrics_add(context->metrics, METRIC_GATEWAY_REPEATS_TOTAL, LABELS(name), 1);
     if (!call->exchange.is_poll)
         metrics_observe(context->metrics, METRIC_GATEWAY_SECONDS, LABELS(name),
                         (double)came->taken_us / (double)US_PER_S);
+}
+
+static void show_usage(struct gateway *self, struct context *context)
+{
+    struct http_usage usage;
+    uint32_t open = 0;
+    self->http->usage(self->http, &usage);
+    for (enum http_kind kind = 0; kind < HTTP_KINDS; kind++) {
+        open += usage.open[kind];
+        metrics_set(context->metrics, METRIC_GATEWAY_CONNECTIONS, LABELS(http_kind_name(kind)),
+                    usage.open[kind]);
+    }
+    metrics_set(context->metrics, METRIC_GATEWAY_WAITING, NO_LABELS, usage.waiting);
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("connections"),
+                (double)open / HTTP_CONNECTIONS_MAX);
+    metrics_set(context->metrics, METRIC_BOUND_USED_RATIO, LABELS("exchanges"),
+                (double)usage.exchanges / HTTP_TRANSFERS_MAX);
 }
 
 static void show_circuit(struct context *context, const struct site *site)
@@ -283,7 +303,7 @@ static enum status on_query(void *state, struct context *context, struct bytes m
     struct msg_query_tools query = {.name = {NULL, 0}};
     (void)context;
     if (bytes_are(method, "targets") || bytes_are(method, "statistics"))
-        return offers_write_targets(&self->sites, self->calls, self->calls_max, writer);
+        return offers_write_targets(&self->sites, self->calls, self->http, self->calls_max, writer);
     if (!bytes_are(method, "tools"))
         return STATUS_NO_ROLE;
     if (body.data != NULL && message_decode(MSG_QUERY_TOOLS, body, &query) != STATUS_OK)
@@ -330,6 +350,7 @@ static bool on_ready(void *state, struct context *context)
 {
     struct gateway *self = state;
     bool heard = remote_calls_take(self->calls, context);
+    show_usage(self, context);
     tell_offers(self, context);
     return heard;
 }

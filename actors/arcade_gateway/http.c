@@ -12,6 +12,23 @@ const char *http_header_find(const struct http_response *response, const char *n
     return NULL;
 }
 
+const char *http_version_name(enum http_version version)
+{
+    static const char *const names[] = {[HTTP_VERSION_NONE] = "none",
+                                        [HTTP_VERSION_1_0] = "1.0",
+                                        [HTTP_VERSION_1_1] = "1.1",
+                                        [HTTP_VERSION_2] = "2",
+                                        [HTTP_VERSION_3] = "3"};
+    return names[version];
+}
+
+const char *http_kind_name(enum http_kind kind)
+{
+    static const char *const names[] = {
+        [HTTP_KIND_OWN] = "own", [HTTP_KIND_FOREIGN] = "web", [HTTP_KIND_POLL] = "poll"};
+    return names[kind];
+}
+
 size_t http_headers_split(char *text, struct http_header *out)
 {
     size_t count = 0;

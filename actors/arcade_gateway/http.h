@@ -51,11 +51,20 @@ enum http_end {
     HTTP_DENIED         /* a foreign address that must not be reached */
 };
 
+enum http_version {
+    HTTP_VERSION_NONE,
+    HTTP_VERSION_1_0,
+    HTTP_VERSION_1_1,
+    HTTP_VERSION_2,
+    HTTP_VERSION_3
+};
+
 struct http_response {
     uint64_t exchange; /* as start() returned it */
     enum http_end end;
     bool sent;       /* the other side may have seen the request */
     unsigned status; /* 0: none came */
+    enum http_version version;
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     struct bytes body;              /* unpacked; of a stream what came since the last piece */
@@ -70,6 +79,21 @@ enum http_news {
     HTTP_NOTHING,
     HTTP_PIECE, /* of a stream: status, headers and body so far; more comes, or its end */
     HTTP_ENDED  /* its response */
+};
+
+/* Kinds of exchanges: none takes a connection that is another's. */
+enum http_kind {
+    HTTP_KIND_OWN,     /* with addresses of the settings */
+    HTTP_KIND_FOREIGN, /* with those that came with a request */
+    HTTP_KIND_POLL,    /* long polls of the first */
+    HTTP_KINDS
+};
+
+/* What is used now. */
+struct http_usage {
+    uint32_t exchanges;
+    uint32_t waiting;          /* of them, for a connection */
+    uint32_t open[HTTP_KINDS]; /* connections, those too that are only kept */
 };
 
 struct http {
@@ -89,12 +113,20 @@ struct http {
     /* The next that is heard. ret borrows until the next call of any of these. */
     enum http_news (*next)(struct http *self, struct http_response *ret);
 
+    void (*usage)(const struct http *self, struct http_usage *ret);
+
     void (*destroy)(struct http **self);
 };
+
+/* own, web, poll. */
+const char *http_kind_name(enum http_kind kind);
 
 /* The value of a header, whatever case its name is in; NULL: there is none. Of several the first.
  */
 const char *http_header_find(const struct http_response *response, const char *name);
+
+/* 1.0, 1.1, 2, 3; of NONE: none. */
+const char *http_version_name(enum http_version version);
 
 /* Split lines of "Name: value" in place; a status line and what has no name are passed over, and
  * whatever is beyond HTTP_HEADERS_MAX.

@@ -15,29 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "actors/arcade_gateway/http_transfer.h"
+#include "actors/arcade_gateway/http_pool.h"
 #include "protocol/limits.h"
 
 #define EVENTS_MAX 64 /* of one look */
 
-enum pool { POOL_OWN, POOL_FOREIGN, POOL_POLLS, POOLS };
-
-static const long connections_max[] = {
-    [POOL_OWN] = HTTP_CONNECTIONS_MAX - HTTP_FOREIGN_CONNECTIONS_MAX - HTTP_POLL_CONNECTIONS_MAX,
-    [POOL_FOREIGN] = HTTP_FOREIGN_CONNECTIONS_MAX,
-    [POOL_POLLS] = HTTP_POLL_CONNECTIONS_MAX,
-};
-
-struct curl_pool {
-    struct http_curl *owner;
-    CURLM *multi;
-    int64_t timer_at; /* INT64_MAX: none */
-};
-
 struct http_curl {
     struct http http; /* first: what is lent is this */
     struct http_rules rules;
-    struct curl_pool pools[POOLS];
+    struct http_pool pools[HTTP_KINDS];
     int epoll;
     struct transfer *transfers[HTTP_TRANSFERS_MAX]; /* by place */
     uint32_t generations[HTTP_TRANSFERS_MAX];
@@ -60,55 +46,9 @@ static int64_t clock_us(void)
     return now.tv_sec * US_PER_S + now.tv_nsec / 1000;
 }
 
-/* Sockets and timers, as libcurl wants them watched. */
-
-static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
+static struct http_pool *pool_of(struct http_curl *self, const struct transfer *transfer)
 {
-    struct curl_pool *pool = context;
-    struct http_curl *self = pool->owner;
-    uint64_t which = (uint64_t)(pool - self->pools);
-    struct epoll_event event = {.data.u64 = which << 32 | (uint32_t)socket};
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, socket, NULL);
-        return 0;
-    }
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    if (epoll_ctl(self->epoll, EPOLL_CTL_MOD, socket, &event) != 0)
-        (void)epoll_ctl(self->epoll, EPOLL_CTL_ADD, socket, &event);
-    (void)known;
-    return 0;
-}
-
-static int on_timer(CURLM *multi, long ms, void *context)
-{
-    struct curl_pool *pool = context;
-    (void)multi;
-    pool->timer_at = ms < 0 ? INT64_MAX : clock_us() + ms * US_PER_MS;
-    return 0;
-}
-
-static void open_pool(struct http_curl *self, enum pool which)
-{
-    struct curl_pool *pool = &self->pools[which];
-    pool->owner = self;
-    pool->timer_at = INT64_MAX;
-    pool->multi = curl_multi_init();
-    assert(pool->multi != NULL);
-    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
-    curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
-    curl_multi_setopt(pool->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_HOST_CONNECTIONS_MAX);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections_max[which]);
-    curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, connections_max[which]);
-}
-
-static struct curl_pool *pool_of(struct http_curl *self, const struct transfer *transfer)
-{
-    enum pool which = transfer->is_poll ? POOL_POLLS : POOL_OWN;
-    return &self->pools[transfer->is_foreign ? POOL_FOREIGN : which];
+    return &self->pools[transfer->kind];
 }
 
 /* What is heard, in the order in which it came. */
@@ -138,18 +78,11 @@ static void unhear(struct http_curl *self, struct transfer *transfer)
 
 /* Transfers. */
 
-static void deactivate(struct http_curl *self, struct transfer *transfer)
-{
-    if (transfer->is_active)
-        (void)curl_multi_remove_handle(pool_of(self, transfer)->multi, transfer->easy);
-    transfer->is_active = false;
-}
-
 static void drop(struct http_curl *self, struct transfer *transfer)
 {
     uint32_t place = (uint32_t)(transfer->number >> 32) - 1;
     assert(self->transfers[place] == transfer);
-    deactivate(self, transfer);
+    http_pool_remove(pool_of(self, transfer), transfer);
     unhear(self, transfer);
     if (self->lent == transfer)
         self->lent = NULL;
@@ -160,20 +93,22 @@ static void drop(struct http_curl *self, struct transfer *transfer)
 
 static void ended(struct http_curl *self, struct transfer *transfer)
 {
-    deactivate(self, transfer);
+    http_pool_remove(pool_of(self, transfer), transfer);
     transfer->has_ended = true;
     hear(self, transfer);
 }
 
 static void begin_hop(struct http_curl *self, struct transfer *transfer, int64_t now_at)
 {
-    if (!transfer_prepare(transfer, now_at)) {
+    if (!http_pool_add(pool_of(self, transfer), transfer, now_at))
         ended(self, transfer);
-        return;
-    }
-    transfer->is_active = true;
-    CURLMcode code = curl_multi_add_handle(pool_of(self, transfer)->multi, transfer->easy);
-    assert(code == CURLM_OK);
+}
+
+static void serve_waiting(struct http_curl *self, struct http_pool *pool, int64_t now_at)
+{
+    for (struct transfer *transfer = http_pool_serve(pool, now_at); transfer != NULL;
+         transfer = http_pool_serve(pool, now_at))
+        ended(self, transfer);
 }
 
 static uint64_t on_start(struct http *http, const struct http_request *request, char *reason)
@@ -203,9 +138,12 @@ static void on_cancel(struct http *http, uint64_t exchange)
 {
     struct http_curl *self = of(http);
     uint32_t place = (uint32_t)(exchange >> 32) - 1;
-    if (place < HTTP_TRANSFERS_MAX && self->transfers[place] != NULL &&
-        self->transfers[place]->number == exchange)
-        drop(self, self->transfers[place]);
+    if (place >= HTTP_TRANSFERS_MAX || self->transfers[place] == NULL ||
+        self->transfers[place]->number != exchange)
+        return;
+    struct http_pool *pool = pool_of(self, self->transfers[place]);
+    drop(self, self->transfers[place]);
+    serve_waiting(self, pool, clock_us());
 }
 
 static int on_descriptor(const struct http *http)
@@ -217,43 +155,34 @@ static int64_t on_due_at(const struct http *http)
 {
     const struct http_curl *self = of(http);
     int64_t at = self->next_deadline_at;
-    for (unsigned i = 0; i < POOLS; i++)
+    for (unsigned i = 0; i < HTTP_KINDS; i++)
         if (self->pools[i].timer_at < at)
             at = self->pools[i].timer_at;
     return self->first_heard != NULL ? 0 : at;
 }
 
-/* Those that are done, or have said something. */
-static void take_done(struct http_curl *self, struct curl_pool *pool, int64_t now_at)
+static void take_done(struct http_curl *self, struct http_pool *pool, int64_t now_at)
 {
-    int left = 0;
-    for (CURLMsg *message = curl_multi_info_read(pool->multi, &left); message != NULL;
-         message = curl_multi_info_read(pool->multi, &left)) {
-        struct transfer *transfer = NULL;
-        CURLcode result = message->data.result; /* the message goes with its handle */
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        assert(transfer != NULL);
-        deactivate(self, transfer);
-        if (transfer_hop_done(transfer, result, now_at))
+    CURLcode result = CURLE_OK;
+    for (struct transfer *transfer = http_pool_done(pool, &result); transfer != NULL;
+         transfer = http_pool_done(pool, &result)) {
+        bool goes_on = transfer_hop_done(transfer, result, now_at);
+        http_pool_remove(pool, transfer);
+        if (goes_on)
             begin_hop(self, transfer, now_at);
         else
             ended(self, transfer);
     }
+    serve_waiting(self, pool, now_at);
 }
 
 static void act_on_sockets(struct http_curl *self)
 {
     struct epoll_event events[EVENTS_MAX];
-    int running = 0;
     int count = epoll_wait(self->epoll, events, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
-        struct curl_pool *pool = &self->pools[events[i].data.u64 >> 32];
-        unsigned ready = events[i].events;
-        int mask = (ready & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                   (ready & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (ready & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(pool->multi, (curl_socket_t)(uint32_t)events[i].data.u64,
-                                       mask, &running);
+        struct http_pool_event event = http_pool_event(events[i].data.u64);
+        http_pool_act(&self->pools[event.kind], event.socket, events[i].events);
     }
 }
 
@@ -284,18 +213,13 @@ static void hear_pieces(struct http_curl *self)
 static void on_process(struct http *http, int64_t now_at)
 {
     struct http_curl *self = of(http);
-    int running = 0;
     act_on_sockets(self);
-    for (unsigned i = 0; i < POOLS; i++) {
-        struct curl_pool *pool = &self->pools[i];
-        if (pool->timer_at <= now_at) {
-            pool->timer_at = INT64_MAX;
-            (void)curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        }
-        take_done(self, pool, now_at);
-    }
     if (self->next_deadline_at <= now_at)
         end_late(self, now_at);
+    for (unsigned i = 0; i < HTTP_KINDS; i++) {
+        http_pool_act_on_time(&self->pools[i], now_at);
+        take_done(self, &self->pools[i], now_at);
+    }
     hear_pieces(self);
 }
 
@@ -326,14 +250,24 @@ static enum http_news on_next(struct http *http, struct http_response *ret)
     return transfer->has_ended ? HTTP_ENDED : HTTP_PIECE;
 }
 
+static void on_usage(const struct http *http, struct http_usage *ret)
+{
+    const struct http_curl *self = of(http);
+    *ret = (struct http_usage){.exchanges = self->count};
+    for (unsigned i = 0; i < HTTP_KINDS; i++) {
+        ret->waiting += self->pools[i].waiting;
+        ret->open[i] = self->pools[i].connections.open;
+    }
+}
+
 static void on_destroy(struct http **http)
 {
     struct http_curl *self = of(*http);
     for (uint32_t i = 0; i < HTTP_TRANSFERS_MAX; i++)
         if (self->transfers[i] != NULL)
             drop(self, self->transfers[i]);
-    for (unsigned i = 0; i < POOLS; i++)
-        (void)curl_multi_cleanup(self->pools[i].multi);
+    for (unsigned i = 0; i < HTTP_KINDS; i++)
+        http_pool_close(&self->pools[i]);
     (void)close(self->epoll);
     free(self);
     *http = NULL;
@@ -377,12 +311,13 @@ struct http *http_curl_new(const struct http_curl_options *options, char *reason
                                .due_at = on_due_at,
                                .process = on_process,
                                .next = on_next,
+                               .usage = on_usage,
                                .destroy = on_destroy};
     self->epoll = epoll_create1(EPOLL_CLOEXEC);
     assert(self->epoll >= 0);
     self->next_deadline_at = INT64_MAX;
     self->last_heard = &self->first_heard;
-    for (unsigned i = 0; i < POOLS; i++)
-        open_pool(self, (enum pool)i);
+    for (unsigned i = 0; i < HTTP_KINDS; i++)
+        http_pool_open(&self->pools[i], (enum http_kind)i, self->epoll);
     return &self->http;
 }

@@ -78,11 +78,32 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 {
     struct transfer *self = context;
     (void)purpose;
-    if (self->is_foreign && !address_is_allowed(&self->rules->allowed, &address->addr)) {
+    if (self->kind == HTTP_KIND_FOREIGN &&
+        !address_is_allowed(&self->rules->allowed, &address->addr)) {
         self->is_denied = true; /* but the name may have another one */
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    self->connections->open += descriptor >= 0;
+    return descriptor;
+}
+
+/* The connection may have outlived the transfer that opened it. */
+static int on_close(void *context, curl_socket_t descriptor)
+{
+    struct connections *connections = context;
+    assert(connections->open > 0);
+    connections->open--;
+    return close(descriptor);
+}
+
+/* All is ready for the request. */
+static int on_made(void *context, char *there, char *here, int port_there, int port_here)
+{
+    struct transfer *self = context;
+    (void)there, (void)here, (void)port_there, (void)port_here;
+    connections_made(self->connections, self->host);
+    return CURL_PREREQFUNC_OK;
 }
 
 /* Asking. */
@@ -143,8 +164,9 @@ struct transfer *transfer_new(const struct http_rules *rules, const struct http_
     self->begun_at = now_at;
     self->deadline_at = request->deadline_at;
     self->body_max = request->body_max > 0 ? request->body_max : HTTP_BODY_BYTES_MAX;
-    self->is_foreign = request->is_foreign;
-    self->is_poll = request->is_poll;
+    self->kind = request->is_foreign ? HTTP_KIND_FOREIGN
+                 : request->is_poll  ? HTTP_KIND_POLL
+                                     : HTTP_KIND_OWN;
     self->cuts = request->cuts;
     self->streams = request->streams;
     self->redirects_left = request->redirects_max;
@@ -233,16 +255,13 @@ static void set_options(struct transfer *self, long left_ms)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* Over plain HTTP nobody knows before the first answer whether a connection can be shared: to
-     * wait for that would make one slow answer everybody's. */
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncasecmp(self->url, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* no waiting for who looks a name up */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)HTTP_IDLE_S);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     /* "": none, whatever the environment says. Where a proxy goes to cannot be judged. */
-    curl_easy_setopt(easy, CURLOPT_PROXY, self->is_foreign ? "" : rules->proxy);
+    curl_easy_setopt(easy, CURLOPT_PROXY, self->kind == HTTP_KIND_FOREIGN ? "" : rules->proxy);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, rules->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, self->headers);
@@ -254,6 +273,10 @@ static void set_options(struct transfer *self, long left_ms)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, self);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, self);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_made);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, self);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, self->connections);
     if (rules->ca_file[0] != '\0')
         curl_easy_setopt(easy, CURLOPT_CAINFO, rules->ca_file);
     set_method(self);
@@ -264,7 +287,8 @@ bool transfer_prepare(struct transfer *self, int64_t now_at)
     struct url url;
     const char *reason = "";
     int64_t left_ms = (self->deadline_at - now_at) / US_PER_MS;
-    if (self->is_foreign && !url_is_allowed(self->url, &self->rules->ports, &url, &reason)) {
+    if (self->kind == HTTP_KIND_FOREIGN &&
+        !url_is_allowed(self->url, &self->rules->ports, &url, &reason)) {
         transfer_end(self, HTTP_DENIED, reason);
         return false;
     }
@@ -407,6 +431,23 @@ static size_t split_headers(struct transfer *self, struct http_header *out)
     return http_headers_split(self->split, out);
 }
 
+enum http_version transfer_version(const struct transfer *self)
+{
+    static const struct {
+        long curls;
+        enum http_version ours;
+    } rows[] = {{CURL_HTTP_VERSION_1_0, HTTP_VERSION_1_0},
+                {CURL_HTTP_VERSION_1_1, HTTP_VERSION_1_1},
+                {CURL_HTTP_VERSION_2_0, HTTP_VERSION_2},
+                {CURL_HTTP_VERSION_3, HTTP_VERSION_3}};
+    long version = CURL_HTTP_VERSION_NONE;
+    (void)curl_easy_getinfo(self->easy, CURLINFO_HTTP_VERSION, &version);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].curls == version)
+            return rows[i].ours;
+    return HTTP_VERSION_NONE;
+}
+
 void transfer_write_response(struct transfer *self, int64_t now_at, struct http_response *ret)
 {
     long status = 0;
@@ -418,6 +459,7 @@ void transfer_write_response(struct transfer *self, int64_t now_at, struct http_
                                   .taken_us = now_at - self->begun_at};
     (void)curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
     ret->status = ret->end == HTTP_ANSWERED && status > 0 ? (unsigned)status : 0;
+    ret->version = ret->status > 0 ? transfer_version(self) : HTTP_VERSION_NONE;
     (void)snprintf(ret->url, sizeof ret->url, "%s", self->url);
     (void)snprintf(ret->reason, sizeof ret->reason, "%s", self->reason);
     ret->header_count = split_headers(self, ret->headers);

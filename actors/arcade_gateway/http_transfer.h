@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include "actors/arcade_gateway/address.h"
+#include "actors/arcade_gateway/connections.h"
 #include "actors/arcade_gateway/http_curl.h"
 #include "actors/arcade_gateway/url.h"
 
@@ -27,10 +28,17 @@ struct gathered {
 struct transfer {
     uint64_t number;
     const struct http_rules *rules;
+    enum http_kind kind;
     CURL *easy;
     struct transfer *next_heard; /* http_curl.c's */
     bool is_heard, has_piece, has_ended;
+
+    /* http_pool.c's */
+    struct connections *connections; /* of its kind; outlives it */
+    uint32_t host;                   /* in them, while it is active or waits */
+    struct transfer *next_waiting;
     bool is_active; /* its easy handle is in the multi handle */
+    bool is_waiting;
 
     /* What is asked. */
     enum http_method method;
@@ -40,7 +48,7 @@ struct transfer {
     size_t body_size, body_max;
     size_t body_read; /* by libcurl, in this hop */
     int64_t begun_at, deadline_at;
-    bool is_foreign, is_poll, cuts, streams;
+    bool cuts, streams;
     unsigned redirects_left;
 
     /* What came. */
@@ -72,6 +80,9 @@ bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at);
 
 /* End it, whatever it does: its deadline. */
 void transfer_end(struct transfer *self, enum http_end end, const char *reason);
+
+/* That its last hop was answered in; NONE: it was not. */
+enum http_version transfer_version(const struct transfer *self);
 
 /* What is known so far, or at the end. Borrows. */
 void transfer_write_response(struct transfer *self, int64_t now_at, struct http_response *ret);

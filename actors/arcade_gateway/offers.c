@@ -73,8 +73,10 @@ static enum status write_target(const struct site *site, struct writer *writer)
 }
 
 enum status offers_write_targets(const struct sites *sites, const struct remote_calls *calls,
-                                 uint32_t calls_max, struct writer *writer)
+                                 const struct http *http, uint32_t calls_max, struct writer *writer)
 {
+    struct http_usage usage;
+    http->usage(http, &usage);
     char room[SITES_MAX * 1024];
     struct writer list;
     writer_init(&list, room, sizeof room);
@@ -86,7 +88,11 @@ enum status offers_write_targets(const struct sites *sites, const struct remote_
     struct msg_gateway_targets targets = {.targets = writer_bytes(&list),
                                           .calls = remote_calls_count(calls),
                                           .calls_max = calls_max,
-                                          .polls = remote_calls_polls(calls)};
+                                          .polls = remote_calls_polls(calls),
+                                          .connections_max = HTTP_CONNECTIONS_MAX,
+                                          .waiting = usage.waiting};
+    for (enum http_kind kind = 0; kind < HTTP_KINDS; kind++)
+        targets.connections += usage.open[kind];
     return message_write(MSG_GATEWAY_TARGETS, &targets, writer);
 }
 

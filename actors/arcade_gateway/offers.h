@@ -21,8 +21,8 @@ MUST_USE enum status offers_write_tools(const struct imports *imports, struct by
 
 /* Message gateway_targets. */
 MUST_USE enum status offers_write_targets(const struct sites *sites,
-                                          const struct remote_calls *calls, uint32_t calls_max,
-                                          struct writer *writer);
+                                          const struct remote_calls *calls, const struct http *http,
+                                          uint32_t calls_max, struct writer *writer);
 
 /* Message tool_result of a call that is done. room: PAIR_BODY_BYTES_MAX; data NULL: too large */
 struct bytes offers_result(const struct remote_call *call, int64_t now_at, int64_t unix_ms,

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "protocol/key.h"
+
 #define PORT_SEPARATORS ", \t"
 
 bool ports_read(struct ports *self, const char *text)
@@ -107,6 +109,16 @@ bool url_same_origin(const struct url *left, const struct url *right)
 {
     return left->is_https == right->is_https && left->port == right->port &&
            strcasecmp(left->host, right->host) == 0;
+}
+
+uint64_t url_origin_hash(const struct url *self)
+{
+    char text[URL_HOST_BYTES_MAX + 16];
+    int size = snprintf(text, sizeof text, "%d %u %s", self->is_https, self->port, self->host);
+    for (char *at = text; *at != '\0'; at++)
+        *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0; /* to lower case */
+    uint64_t hash = key_hash(0, (struct bytes){text, (size_t)size});
+    return hash != 0 ? hash : 1;
 }
 
 bool url_is_loopback(const struct url *self)

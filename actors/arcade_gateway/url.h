@@ -38,6 +38,9 @@ bool url_is_allowed(const char *text, const struct ports *ports, struct url *ret
 /* Same scheme, host and port. */
 bool url_same_origin(const struct url *left, const struct url *right);
 
+/* A hash of them; not 0. */
+uint64_t url_origin_hash(const struct url *self);
+
 /* Its host is this machine, said as an address or as localhost: where plain http may carry a key.
  */
 bool url_is_loopback(const struct url *self);

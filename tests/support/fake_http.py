@@ -276,16 +276,17 @@ class Authority:
     def __init__(self, names=("DNS:localhost", "IP:127.0.0.1")):
         self.folder = tempfile.TemporaryDirectory(prefix="fact-ca-")
         self.ca_file = self._file("authority.pem")
+        self.certificate, self.key = self._file("server.pem"), self._file("server.key")
         self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
                       "/CN=FACT test authority", "-keyout", self._file("authority.key"),
                       "-out", self.ca_file)
         self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=fake",
-                      "-keyout", self._file("server.key"), "-out", self._file("server.csr"))
+                      "-keyout", self.key, "-out", self._file("server.csr"))
         with open(self._file("names"), "w", encoding="ascii") as names_file:
             names_file.write("subjectAltName=" + ",".join(names))
         self._openssl("x509", "-req", "-days", "2", "-in", self._file("server.csr"), "-CA",
                       self.ca_file, "-CAkey", self._file("authority.key"), "-CAcreateserial",
-                      "-extfile", self._file("names"), "-out", self._file("server.pem"))
+                      "-extfile", self._file("names"), "-out", self.certificate)
 
     def _file(self, name):
         return os.path.join(self.folder.name, name)
@@ -295,7 +296,7 @@ class Authority:
 
     def context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._file("server.pem"), self._file("server.key"))
+        context.load_cert_chain(self.certificate, self.key)
         return context
 
 

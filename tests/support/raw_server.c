@@ -157,8 +157,13 @@ static void *listen_on(void *context)
 
 struct raw_server *raw_server_new(raw_answer *answer)
 {
+    return raw_server_new_at(answer, INADDR_LOOPBACK);
+}
+
+struct raw_server *raw_server_new_at(raw_answer *answer, uint32_t ip)
+{
     struct raw_server *self = calloc(1, sizeof *self);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
     socklen_t size = sizeof address;
     assert(self != NULL);
     self->answer = answer;

@@ -25,6 +25,8 @@ typedef bool raw_answer(struct raw_server *self, int socket, const char *text, u
 
 /* Listen at 127.0.0.1, at a free port. */
 struct raw_server *raw_server_new(raw_answer *answer);
+/* ... or at another address, 0: at all of them. ip: in the host's order of bytes. */
+struct raw_server *raw_server_new_at(raw_answer *answer, uint32_t ip);
 void raw_server_destroy(struct raw_server **self); /* ends all connections, joins all threads */
 
 uint16_t raw_server_port(const struct raw_server *self);

@@ -142,6 +142,12 @@ class Peer:
     def query(self, method, body=None, seconds=5):
         return self.ask(method, body, seconds, role=0, command=QUERY)
 
+    def metric(self, instance, name, seconds=5):
+        """A family of a process as it has it now: values by their labels, a tuple of texts."""
+        reply = self.query("instance", {"instance": instance, "method": "metrics"}, seconds)
+        return {tuple(series["labels"]): series["value"] for family in reply.body["families"]
+                if family["name"] == name for series in family["series"]}
+
     def close(self, sent=False):
         """sent: what is under way goes out first."""
         self.socket.close(linger=10000 if sent else None)

@@ -17,11 +17,12 @@
 
 #define WAIT_US (20 * US_PER_S) /* for what should come soon, on a busy machine */
 #define TURN_MS 20
-#define ENDS_MAX 64u
+#define ENDS_MAX 128u
 #define STUCK_S 15 /* how long a name that hangs is looked up */
 
 static struct raw_server *server, *other;
 static struct http *http;
+static uint32_t open_peak;      /* connections, after any turn */
 static int64_t longest_turn_us; /* of all calls of the connector */
 
 /* An end, copied. */
@@ -212,6 +213,7 @@ static void measure(int64_t begun_at)
 static void turn(void)
 {
     struct http_response came;
+    struct http_usage usage;
     struct pollfd item = {.fd = http->descriptor(http), .events = POLLIN};
     int64_t left_us = http->due_at(http) - clock_us();
     int left_ms = left_us <= 0                    ? 0
@@ -229,6 +231,9 @@ static void turn(void)
                      (int)came.body.size, came.body.data);
     }
     measure(begun_at);
+    http->usage(http, &usage);
+    uint32_t open = usage.open[0] + usage.open[1] + usage.open[2];
+    open_peak = open > open_peak ? open : open_peak;
 }
 
 static const struct ended *wait_end(uint64_t exchange)
@@ -248,6 +253,15 @@ static void turn_until_requests(unsigned count)
     int64_t until_at = clock_us() + WAIT_US;
     while (raw_server_requests(server) < count) {
         ck_assert_msg(clock_us() < until_at, "no more requests came");
+        turn();
+    }
+}
+
+static void turn_until_ended(size_t count)
+{
+    int64_t until_at = clock_us() + WAIT_US;
+    while (end_count < count) {
+        ck_assert_msg(clock_us() < until_at, "%zu ended", end_count);
         turn();
     }
 }
@@ -291,13 +305,13 @@ static struct http_request foreign(const char *path)
     return request;
 }
 
-static void open_http(const char *proxy)
+static void open_http(const char *proxy, const char *allow)
 {
     char ports[32], reason[HTTP_REASON_BYTES] = "";
     snprintf(ports, sizeof ports, "%u %u 1", raw_server_port(server), raw_server_port(other));
     http = http_curl_new(&(struct http_curl_options){.ca_file = "",
                                                      .proxy = proxy,
-                                                     .web_allow = "127.0.0.1",
+                                                     .web_allow = allow,
                                                      .web_ports = ports,
                                                      .user_agent = "fact/test"},
                          reason);
@@ -311,7 +325,8 @@ static void setup(void)
     other = raw_server_new(answer);
     pieces[0] = '\0';
     longest_turn_us = 0;
-    open_http("");
+    open_peak = 0;
+    open_http("", "127.0.0.1");
 }
 
 static void teardown(void)
@@ -479,6 +494,129 @@ START_TEST(one_host_gets_eight_connections_and_the_rest_wait)
 }
 END_TEST
 
+static uint32_t open_in(enum http_kind kind)
+{
+    struct http_usage usage;
+    http->usage(http, &usage);
+    return usage.open[kind];
+}
+
+/* So many requests to each of so many hosts: 127.0.0.<first> and on. They are held. */
+static size_t start_at_hosts(struct http_request request, unsigned first, unsigned hosts,
+                             unsigned each, uint64_t *numbers)
+{
+    char url[128];
+    request.url = url;
+    for (unsigned i = 0; i < hosts * each; i++) {
+        snprintf(url, sizeof url, "http://127.0.0.%u:%u/held", first + i / each,
+                 raw_server_port(server));
+        numbers[i] = start(&request);
+    }
+    return hosts * each;
+}
+
+static void serve_everywhere(void)
+{
+    raw_server_destroy(&server);
+    http->destroy(&http);
+    server = raw_server_new_at(answer, 0);
+    open_http("", "127.0.0.0/8");
+}
+
+/* decision 0130 has the parts: 40 for the addresses of the settings, 16 for foreign ones, 8 for
+ * polls */
+START_TEST(there_are_64_connections_and_what_waits_is_served_after)
+{
+    uint64_t numbers[120];
+    struct http_request own = {.deadline_at = clock_us() + WAIT_US}, web = own, poll = own;
+    web.is_foreign = true;
+    poll.is_poll = true;
+    serve_everywhere();
+    size_t count = start_at_hosts(own, 1, 60, 1, numbers);
+    count += start_at_hosts(web, 1, 30, 1, numbers + count);
+    count += start_at_hosts(poll, 1, 20, 1, numbers + count);
+    turn_until_requests(HTTP_CONNECTIONS_MAX);
+    int64_t until_at = clock_us() + 300 * US_PER_MS;
+    while (clock_us() < until_at)
+        turn();
+    ck_assert_uint_eq(raw_server_open(server), HTTP_CONNECTIONS_MAX);
+    ck_assert_uint_eq(raw_server_requests(server), HTTP_CONNECTIONS_MAX);
+    ck_assert_uint_eq(open_in(HTTP_KIND_OWN), 40);
+    ck_assert_uint_eq(open_in(HTTP_KIND_FOREIGN), 16);
+    ck_assert_uint_eq(open_in(HTTP_KIND_POLL), 8);
+    raw_server_open_gate(server);
+    turn_until_ended(count);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(ends[i].end, HTTP_ANSWERED);
+    ck_assert_uint_eq(open_peak, HTTP_CONNECTIONS_MAX);
+}
+END_TEST
+
+/* Each takes no more than it leaves: 8 and 8 of the 40 ... 2 and 1 are left for others. */
+START_TEST(hosts_that_hang_leave_connections_for_the_next)
+{
+    uint64_t numbers[60];
+    struct http_request own = {.deadline_at = clock_us() + 2 * WAIT_US}, web = own;
+    web.is_foreign = true;
+    serve_everywhere();
+    (void)start_at_hosts(own, 1, 6, 10, numbers);
+    turn_until_requests(38);
+    (void)start_at_hosts(web, 1, 3, 10, numbers);
+    turn_until_requests(38 + 14);
+    struct http_request quick = request_to("127.0.0.1", other, "/");
+    ck_assert_int_eq(run(&quick)->end, HTTP_ANSWERED);
+    quick.is_foreign = true;
+    ck_assert_int_eq(run(&quick)->end, HTTP_ANSWERED);
+}
+END_TEST
+
+/* Who waits for a host that hangs stands in nobody else's way. */
+START_TEST(many_at_a_host_that_hangs_delay_none_of_many_at_another)
+{
+    uint64_t numbers[40];
+    struct http_request held = request_to("127.0.0.1", server, "/held");
+    struct http_request quick = request_to("127.0.0.1", other, "/");
+    held.deadline_at += WAIT_US;
+    for (size_t i = 0; i < 40; i++)
+        (void)start(&held);
+    turn_until_requests(HTTP_HOST_CONNECTIONS_MAX);
+    for (size_t i = 0; i < 40; i++)
+        numbers[i] = start(&quick);
+    for (size_t i = 0; i < 40; i++)
+        ck_assert_int_eq(wait_end(numbers[i])->end, HTTP_ANSWERED);
+}
+END_TEST
+
+/* ... and those that are only kept make room for who wants one. */
+START_TEST(connections_that_nobody_uses_make_room)
+{
+    uint64_t numbers[80];
+    struct http_request own = {.deadline_at = clock_us() + WAIT_US};
+    serve_everywhere();
+    raw_server_open_gate(server);
+    for (unsigned round = 0; round < 2; round++) {
+        end_count = 0;
+        size_t count = start_at_hosts(own, 1 + 80 * round, 80, 1, numbers);
+        turn_until_ended(count);
+        ck_assert_uint_le(open_in(HTTP_KIND_OWN), 40);
+    }
+    ck_assert_uint_ge(open_in(HTTP_KIND_OWN), 8);
+}
+END_TEST
+
+START_TEST(a_connection_that_is_not_made_is_not_counted)
+{
+    struct http_request request = request_to("127.0.0.1", server, "/");
+    request.url = "http://127.0.0.1:1/";
+    ck_assert_int_eq(run(&request)->end, HTTP_NO_CONNECTION);
+    ck_assert_uint_eq(open_in(HTTP_KIND_OWN), 0);
+    ck_assert_int_eq(get("/")->end, HTTP_ANSWERED);
+    ck_assert_uint_eq(open_in(HTTP_KIND_OWN), 1);
+    ck_assert_int_eq(get("/half")->end, HTTP_LOST);
+    ck_assert_uint_eq(open_in(HTTP_KIND_OWN), 0);
+}
+END_TEST
+
 START_TEST(what_waits_for_a_connection_has_a_deadline_too)
 {
     struct http_request request = request_to("127.0.0.1", server, "/held");
@@ -538,12 +676,12 @@ START_TEST(no_proxy_is_taken_from_the_environment)
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(other));
     setenv("http_proxy", proxy, 1);
     setenv("ALL_PROXY", proxy, 1);
-    open_http("");
+    open_http("", "127.0.0.1");
     ck_assert_int_eq(get("/")->end, HTTP_ANSWERED);
     ck_assert_uint_eq(raw_server_connections(other), 0);
     http->destroy(&http);
     setenv("no_proxy", "*", 1);
-    open_http(proxy);
+    open_http(proxy, "127.0.0.1");
     ck_assert_int_eq(get("/through")->end, HTTP_ANSWERED);
     ck_assert_uint_eq(raw_server_requests(other), 1);
     ck_assert_ptr_nonnull(strstr(raw_server_request(other, 0), "/through HTTP/1.1\r\n"));
@@ -556,7 +694,7 @@ START_TEST(no_foreign_address_is_asked_through_a_proxy)
     char proxy[64];
     http->destroy(&http);
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", raw_server_port(other));
-    open_http(proxy);
+    open_http(proxy, "127.0.0.1");
     struct http_request request = foreign("/");
     ck_assert_int_eq(run(&request)->end, HTTP_ANSWERED);
     ck_assert_uint_eq(raw_server_requests(other), 0);
@@ -692,6 +830,11 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, nobody_there_means_that_nothing_was_sent);
     tcase_add_test(tcase, a_kept_connection_that_dies_is_not_tried_again_unseen);
     tcase_add_test(tcase, one_host_gets_eight_connections_and_the_rest_wait);
+    tcase_add_test(tcase, there_are_64_connections_and_what_waits_is_served_after);
+    tcase_add_test(tcase, hosts_that_hang_leave_connections_for_the_next);
+    tcase_add_test(tcase, many_at_a_host_that_hangs_delay_none_of_many_at_another);
+    tcase_add_test(tcase, connections_that_nobody_uses_make_room);
+    tcase_add_test(tcase, a_connection_that_is_not_made_is_not_counted);
     tcase_add_test(tcase, what_waits_for_a_connection_has_a_deadline_too);
     tcase_add_test(tcase, a_deadline_and_a_cancel_break_a_transfer_off);
     tcase_add_test(tcase, a_name_that_is_not_found_in_time_keeps_nobody);

@@ -86,6 +86,12 @@ static enum http_news play_next(struct http *http, struct http_response *ret)
     return HTTP_ENDED;
 }
 
+static void play_usage(const struct http *http, struct http_usage *ret)
+{
+    (void)http;
+    *ret = (struct http_usage){.open = {3, 2, 1}, .waiting = 4};
+}
+
 static void play_destroy(struct http **http)
 {
     free(played);
@@ -143,7 +149,7 @@ static void setup(void)
     record = record_new(&arcade_gateway_spec, flags);
     played = calloc(1, sizeof *played);
     played->http = (struct http){play_start,   play_cancel, play_descriptor, play_due_at,
-                                 play_process, play_next,   play_destroy};
+                                 play_process, play_next,   play_usage,      play_destroy};
     arcade_gateway_use_http(record->actor.state, &played->http);
     record_step(record, 0);
     respond(find("server/discover"), (struct http_response){.end = HTTP_ANSWERED, .status = 400},
@@ -347,6 +353,9 @@ START_TEST(whatever_happens_each_call_ends_once)
                      STATUS_OK);
     ck_assert_int_eq(message_decode(MSG_GATEWAY_TARGETS, body, &targets), STATUS_OK);
     ck_assert_uint_eq(targets.calls, 0);
+    ck_assert_uint_eq(targets.connections, 6);
+    ck_assert_uint_eq(targets.connections_max, HTTP_CONNECTIONS_MAX);
+    ck_assert_uint_eq(targets.waiting, 4);
 }
 END_TEST
 
