@@ -296,7 +296,7 @@ static void learn_rates(struct broker *self)
 {
     for (uint32_t role = 0; role < ROLE_COUNT; role++) {
         struct service *service = &self->services[role];
-        bool waits = queues_depth(self->queues, (enum role)role) > 0;
+        bool waits = queues_ready(self->queues, (enum role)role) > 0;
         estimates_tick(&service->estimates, waits && !service->idled);
         service->idled = !waits;
         tell_overload(self, (enum role)role);
@@ -319,11 +319,13 @@ static void beat(struct broker *self)
 /* So long was promised; what still runs may end well, but nobody waits for it here. */
 static void give_up(struct broker *self)
 {
-    struct verdict verdict = {.status = STATUS_WORKER_LOST, .hint = "this broker ends"};
+    const struct verdict running = {.status = STATUS_WORKER_LOST, .hint = "this broker ends"};
+    const struct verdict waiting = {.status = STATUS_DRAINING};
     for (uint32_t i = 0; i < self->config.slots_max; i++) {
         struct slot *slot = slots_at(self->slots, i);
+        bool runs = slots_execution(self->slots, slot)->state == SLOT_RUNNING;
         if (slot->state != SLOT_FREE)
-            broker_end(self, slot, &verdict);
+            broker_end(self, slot, runs ? &running : &waiting);
     }
 }
 
@@ -430,6 +432,9 @@ void broker_drain(struct broker *self, int64_t now_at)
     if (sessions_count(self->sessions) > 0)
         self->stays_until_at += at_most(self->config.drain_ms, GOAWAY_MS) * US_PER_MS;
     broker_goaway(self);
+    for (uint32_t i = 0; i < self->config.slots_max; i++) /* before the turn of any comes */
+        if (slots_at(self->slots, i)->state == SLOT_IN_LINE)
+            broker_end(self, slots_at(self->slots, i), &verdict);
     for (uint32_t rank = 0; rank < ROLE_COUNT * CLASS_COUNT; rank++) {
         uint32_t slot;
         while ((slot = queues_oldest(self->queues, (enum role)(rank / CLASS_COUNT),

@@ -173,12 +173,15 @@ static void measure_breakers(const struct broker *self, struct metrics *metrics)
 
 static void measure_bounds(const struct broker *self, struct metrics *metrics)
 {
-    uint32_t relays = 0, waiting = 0;
+    uint32_t relays = 0, waiting = 0, followers = 0;
     for (uint32_t i = 0; i < RELAYS_MAX; i++)
         relays += self->relays.entries[i].taken;
     for (uint32_t role = 0; role < ROLE_COUNT; role++)
         if (queues_depth(self->queues, (enum role)role) > waiting)
             waiting = queues_depth(self->queues, (enum role)role);
+    for (uint32_t i = 0; i < self->config.slots_max; i++)
+        if (slots_at(self->slots, i)->followers > followers)
+            followers = slots_at(self->slots, i)->followers;
     const struct {
         const char *bound;
         double used, max;
@@ -186,6 +189,7 @@ static void measure_bounds(const struct broker *self, struct metrics *metrics)
         {"sessions", sessions_count(self->sessions), self->config.sessions_max},
         {"slots", slots_used(self->slots), self->config.slots_max},
         {"kept_bytes", (double)slots_bytes(self->slots), (double)self->config.kept_bytes_max},
+        {"followers", followers, FOLLOWERS_MAX},
         {"in_line", orders_waiting(self->orders), self->config.slots_max},
         {"keepers", keeps_keepers(self->keeps), self->config.sessions_max},
         {"kept_replies", keeps_replies(self->keeps), KEPT_REPLIES_MAX},

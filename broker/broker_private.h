@@ -196,6 +196,10 @@ struct verdict broker_foresee(struct broker *self, const struct place *place, in
 /* broker_requests.c */
 broker_handler broker_on_request;
 void broker_dispatch_role(struct broker *self, enum role role);
+/* In the bounds of a role, at the cost of those who are less important; false: there is none. */
+bool broker_find_room(struct broker *self, const struct place *place);
+/* There is none. */
+struct verdict broker_turn_away(struct broker *self, const struct place *place);
 void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
 /* It has its slot, and will end: by its deadline. */
 void broker_accept(struct broker *self, struct peer *client, const struct slot *slot);

@@ -67,12 +67,13 @@ static void release(struct broker *self, struct slot *slot)
     slot->state = SLOT_QUEUED;
 }
 
-/* It has waited in its line, and waits no longer than it must. */
+/* Those before it in its line have ended: it waits for a worker from now on, like all others. */
 static void take_turn(struct broker *self, struct slot *slot)
 {
     assert(slot->state == SLOT_IN_LINE);
     slot->state = SLOT_QUEUED;
-    queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
+    slot->queued_at = self->now_at;
+    queues_let_go(self->queues, slots_index(self->slots, slot));
 }
 
 static void leave_queue(struct broker *self, const struct slot *slot)

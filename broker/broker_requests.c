@@ -43,7 +43,8 @@ void broker_take_back(struct broker *self, struct slot *slot)
     self->counts.roles[slot->place.role].redelivered++;
 }
 
-/* Make a place in the bounds, at the cost of those who are less important.
+/* Make a place in the bounds, at the cost of those who are less important. What is executed for
+ * another, too, is not said not to be.
  * returns false: there is none to be made */
 static bool make_room(struct broker *self, const struct place *place)
 {
@@ -52,6 +53,8 @@ static bool make_room(struct broker *self, const struct place *place)
         return false;
     struct slot *slot = slots_at(self->slots, victim);
     struct verdict verdict = broker_busy(self, STATUS_BUSY_SHED, &slot->place);
+    if (slots_execution(self->slots, slot)->state == SLOT_RUNNING)
+        verdict = (struct verdict){.status = STATUS_DUPLICATE_RUNNING, .hint = "ask again for it"};
     bool beside = slot->place.role == place->role && slot->place.class == place->class;
     broker_count_shed(self, &slot->place, beside ? SHED_FOR_TENANT : SHED_FOR_CLASS);
     broker_end(self, slot, &verdict);
@@ -88,7 +91,7 @@ static struct worker *find_idle(struct broker *self, const struct place *place,
                                 const struct wish *wish)
 {
     uint32_t ignored;
-    bool waits = queues_depth(self->queues, place->role) > 0 &&
+    bool waits = queues_ready(self->queues, place->role) > 0 &&
                  (self->services[place->role].credit_came ||
                   queues_peek(self->queues, place->role, &ignored));
     return waits || !broker_has_room(self, place->role)
@@ -96,15 +99,23 @@ static struct worker *find_idle(struct broker *self, const struct place *place,
                : workers_pick(self->workers, place->lane, wish, self->now_at);
 }
 
-/* Into the queue; if it is full, in the place of those who are less important. */
-static enum status enqueue(struct broker *self, struct slot *slot)
+bool broker_find_room(struct broker *self, const struct place *place)
+{
+    while (!queues_has_room(self->queues, place))
+        if (!make_room(self, place))
+            return false;
+    return true;
+}
+
+/* It has room: whether it waits for a worker, or for its turn before. */
+static void enqueue(struct broker *self, struct slot *slot)
 {
     uint32_t index = slots_index(self->slots, slot);
-    enum status status;
-    while ((status = queues_push(self->queues, index, &slot->place)) != STATUS_OK)
-        if (!make_room(self, &slot->place))
-            break;
-    return status;
+    enum status status = slot->state == SLOT_IN_LINE
+                             ? queues_hold(self->queues, index, &slot->place)
+                             : queues_push(self->queues, index, &slot->place);
+    assert(status == STATUS_OK);
+    slot->queued_at = self->now_at;
 }
 
 /* A request that could not be placed: as if it had never had a slot. */
@@ -113,8 +124,7 @@ static void undo(struct broker *self, struct slot *slot)
     broker_judge(self, slot, STATUS_BUSY_FULL);
     if (slot->identity != NONE)
         identities_remove(self->identities, slot->identity);
-    if (orders_is_in(self->orders, slots_index(self->slots, slot)))
-        (void)orders_leave(self->orders, slots_index(self->slots, slot)); /* nobody is behind it */
+    assert(!orders_is_in(self->orders, slots_index(self->slots, slot)));
     lane_of(self, slot)->waiting--;
     self->counts.roles[slot->place.role].in_flight--;
     slots_free(self->slots, slot);
@@ -146,8 +156,7 @@ static struct wish wish_of(const struct header *header)
         .has_key = header->has_key, .key = header->key, .seen_by = NONE, .avoid = NONE};
 }
 
-/* No place was found for it. */
-static struct verdict turn_away(struct broker *self, const struct place *place)
+struct verdict broker_turn_away(struct broker *self, const struct place *place)
 {
     broker_count_shed(self, place, SHED_FULL);
     return broker_busy(self, STATUS_BUSY_FULL, place);
@@ -173,20 +182,30 @@ static struct verdict check_feasible(struct broker *self, const struct place *pl
     return verdict;
 }
 
-/* To a worker at once, or into the queue; or why not. */
-/* Where it stands among those of its key, if it is to be executed in order. */
-static enum turn find_turn(struct broker *self, struct slot *slot, const struct header *header)
+/* Whether it would be executed after others, if it is one of those that are in order. */
+static enum turn foresee_turn(struct broker *self, const struct place *place,
+                              const struct header *header)
 {
     if (!(header->flags & FLAG_KEY_ORDER))
         return TURN_NOW;
     assert(header->has_key); /* admission saw to it */
+    return orders_ask(self->orders, place->lane, header->tenant, header->key);
+}
+
+/* Where it stands then. Those before it may have made room for it. */
+static enum turn find_turn(struct broker *self, struct slot *slot, const struct header *header)
+{
+    if (!(header->flags & FLAG_KEY_ORDER))
+        return TURN_NOW;
     enum turn turn = orders_join(self->orders, slots_index(self->slots, slot), slot->place.lane,
                                  header->tenant, header->key);
+    assert(turn != TURN_NEVER);
     if (turn == TURN_LATER)
         slot->state = SLOT_IN_LINE;
     return turn;
 }
 
+/* To a worker at once, or into the queue; or why not. */
 static struct verdict place_request(struct broker *self, const struct source *from,
                                     const struct pair *pair, struct admission *admission)
 {
@@ -197,19 +216,20 @@ static struct verdict place_request(struct broker *self, const struct source *fr
     struct verdict verdict = check_feasible(self, place, worker, left_us);
     if (verdict.status != STATUS_OK)
         return verdict;
-    struct slot *slot = take_slot(self, from, pair, admission);
+    enum turn turn = foresee_turn(self, place, &pair->header);
+    struct slot *slot = turn == TURN_NEVER ? NULL : take_slot(self, from, pair, admission);
     if (slot == NULL)
-        return turn_away(self, place);
+        return broker_turn_away(self, place);
     slot->deadline_at = self->now_at + left_us;
     slot->wish = wish;
-    enum turn turn = find_turn(self, slot, &pair->header);
-    if (turn == TURN_LATER)
-        worker = NULL;
-    bool waits = worker == NULL && turn == TURN_NOW;
-    if (turn == TURN_NEVER || (waits && enqueue(self, slot) != STATUS_OK)) {
+    if ((worker == NULL || turn == TURN_LATER) && !broker_find_room(self, place)) {
         undo(self, slot);
-        return turn_away(self, place);
+        return broker_turn_away(self, place);
     }
+    if (find_turn(self, slot, &pair->header) == TURN_LATER)
+        worker = NULL;
+    if (worker == NULL)
+        enqueue(self, slot);
     take_in(self, from, pair, slot, worker);
     return verdict;
 }
@@ -240,7 +260,8 @@ void broker_on_request(struct broker *self, const struct source *from, const str
 static bool is_late(struct broker *self, const struct slot *slot)
 {
     const struct place *place = &slot->place;
-    int64_t waited_us = self->now_at - slot->arrived_at;
+    bool shares = slot->arrived_at > slot->queued_at; /* with one that has come and gone before */
+    int64_t waited_us = self->now_at - (shares ? slot->arrived_at : slot->queued_at);
     int64_t given_us = slot->deadline_at - slot->arrived_at;
     if (place->class == CLASS_CRITICAL_PLUS)
         return false;
@@ -286,7 +307,7 @@ static void pass_over(struct broker *self, struct slot *slot, enum status status
 void broker_dispatch_role(struct broker *self, enum role role)
 {
     uint32_t index, removals = 0;
-    if (queues_depth(self->queues, role) == 0)
+    if (queues_ready(self->queues, role) == 0)
         return;
     if (self->services[role].credit_came)
         queues_unpark(self->queues, role);
@@ -311,6 +332,6 @@ void broker_dispatch_role(struct broker *self, enum role role)
             break;
         }
     }
-    if (queues_depth(self->queues, role) == 0)
+    if (queues_ready(self->queues, role) == 0)
         self->services[role].idled = true;
 }

@@ -15,26 +15,48 @@ void broker_identify(struct broker *self, struct slot *slot, const struct pair *
     assert(slot->identity != NONE); /* there are as many as slots */
 }
 
-/* A slot of its own, for its client and its deadline; the work is the other's. */
+/* A slot of its own, for its client and its deadline, and a place in the bounds of the role; the
+ * work is the other's. There is room. */
 static struct verdict attach(struct broker *self, const struct source *from,
                              const struct header *header, struct slot *leader)
 {
     uint32_t client = sessions_index(self->sessions, from->peer);
     struct slot *slot = slots_take(self->slots, client, header->id);
     if (slot == NULL)
-        return (struct verdict){.status = STATUS_BUSY_FULL,
-                                .retry_after_ms = broker_wait_ms(self, &leader->place)};
+        return broker_turn_away(self, &leader->place);
     slot->place = leader->place;
     slot->place.bytes = 0;
     slot->flags = header->flags;
     slot->arrived_at = self->now_at;
     slot->deadline_at = self->now_at + broker_deadline_us(header, slot->place.role);
     slots_attach(self->slots, slot, leader);
+    enum status status = queues_hold(self->queues, slots_index(self->slots, slot), &slot->place);
+    assert(status == STATUS_OK);
     lane_of(self, slot)->waiting++;
     self->counts.roles[slot->place.role].in_flight++;
     self->counts.roles[slot->place.role].attached++;
     broker_accept(self, from->peer, slot);
     return (struct verdict){.status = STATUS_OK};
+}
+
+/* Share the execution of the one in this slot. That one may itself be what makes room: then there
+ * is nothing to share, and this one is as if it were the first.
+ *
+ * returns  true: it is seen to */
+static bool share(struct broker *self, const struct source *from, const struct header *header,
+                  uint32_t holder, struct verdict *verdict)
+{
+    struct slot *leader = slots_at(self->slots, holder);
+    struct place place = leader->place;
+    uint32_t generation = leader->generation;
+    place.bytes = 0;
+    if (leader->followers == FOLLOWERS_MAX || !broker_find_room(self, &place))
+        *verdict = broker_turn_away(self, &place);
+    else if (leader->generation != generation)
+        return false;
+    else
+        *verdict = attach(self, from, header, leader);
+    return verdict->status == STATUS_OK;
 }
 
 /* What nobody could serve now may have been asked before, and be on its way all the same. */
@@ -62,12 +84,9 @@ bool broker_repeats(struct broker *self, const struct source *from, const struct
         *verdict = (struct verdict){.status = STATUS_OK};
         return true;
     }
-    struct slot *leader = slots_at(self->slots, holder);
     if (pair->header.flags & FLAG_COALESCE)
-        *verdict = attach(self, from, &pair->header, leader);
-    else
-        *verdict =
-            (struct verdict){.status = STATUS_DUPLICATE_RUNNING,
-                             .hint = "wait for the first, or send it with COALESCE to share it"};
-    return verdict->status == STATUS_OK;
+        return share(self, from, &pair->header, holder, verdict);
+    *verdict = (struct verdict){.status = STATUS_DUPLICATE_RUNNING,
+                                .hint = "wait for the first, or send it with COALESCE to share it"};
+    return false;
 }

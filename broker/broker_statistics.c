@@ -191,8 +191,8 @@ uint64_t broker_head_age_us(const struct broker *self, enum role role)
     int64_t oldest_at = self->now_at;
     for (uint32_t class = 0; class < CLASS_COUNT; class ++) {
         uint32_t slot = queues_oldest(self->queues, role, (enum request_class) class);
-        if (slot != NONE && slots_at(self->slots, slot)->arrived_at < oldest_at)
-            oldest_at = slots_at(self->slots, slot)->arrived_at;
+        if (slot != NONE && slots_at(self->slots, slot)->queued_at < oldest_at)
+            oldest_at = slots_at(self->slots, slot)->queued_at;
     }
     return (uint64_t)(self->now_at - oldest_at);
 }

@@ -34,6 +34,7 @@ struct delay {
 struct line {
     uint64_t tenant; /* of one with an owner */
     uint32_t rank, length, weight;
+    uint32_t held;  /* for rounds: of its length, those that cannot be next */
     uint32_t left;  /* dispatches before its turn ends */
     uint64_t aside; /* for rounds: the era in which it was set aside ... */
     uint64_t era;   /* ... and in which its strands were last looked at */

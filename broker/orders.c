@@ -58,23 +58,45 @@ static bool is_same(const struct place_in_line *left, const struct place_in_line
     return left->lane == right->lane && left->tenant == right->tenant && left->key == right->key;
 }
 
+static struct place_in_line place_of(uint32_t lane, struct bytes tenant, uint64_t key)
+{
+    return (struct place_in_line){.taken = true,
+                                  .lane = lane,
+                                  .tenant = XXH3_64bits(tenant.data, tenant.size),
+                                  .key = key,
+                                  .count = 1,
+                                  .next = NONE,
+                                  .previous = NONE};
+}
+
+/* The first of the same line; NONE: there is none. */
+static uint32_t find_first(struct orders *self, const struct place_in_line *place)
+{
+    uint32_t at = *chain_of(self, place);
+    while (at != NONE && !is_same(&self->places[at], place))
+        at = self->places[at].chained;
+    return at;
+}
+
+enum turn orders_ask(struct orders *self, uint32_t lane, struct bytes tenant, uint64_t key)
+{
+    struct place_in_line place = place_of(lane, tenant, key);
+    uint32_t first = find_first(self, &place);
+    if (first == NONE)
+        return TURN_NOW;
+    return self->places[first].count == ORDER_LINE_MAX ? TURN_NEVER : TURN_LATER;
+}
+
 enum turn orders_join(struct orders *self, uint32_t slot, uint32_t lane, struct bytes tenant,
                       uint64_t key)
 {
     assert(slot < self->slots_max);
     assert(!self->places[slot].taken);
-    struct place_in_line place = {.taken = true,
-                                  .lane = lane,
-                                  .tenant = XXH3_64bits(tenant.data, tenant.size),
-                                  .key = key,
-                                  .last = slot,
-                                  .count = 1,
-                                  .next = NONE,
-                                  .previous = NONE};
-    uint32_t *chain = chain_of(self, &place), at = *chain;
-    while (at != NONE && !is_same(&self->places[at], &place))
-        at = self->places[at].chained;
+    struct place_in_line place = place_of(lane, tenant, key);
+    uint32_t at = find_first(self, &place);
+    place.last = slot;
     if (at == NONE) {
+        uint32_t *chain = chain_of(self, &place);
         place.first = true;
         place.chained = *chain;
         *chain = slot;

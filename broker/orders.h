@@ -18,6 +18,9 @@ enum turn {
     TURN_NEVER /* ORDER_LINE_MAX are in its line: it is not put there */
 };
 
+/* What orders_join() would say. */
+enum turn orders_ask(struct orders *self, uint32_t lane, struct bytes tenant, uint64_t key);
+
 /* Put one at the end of its line. */
 enum turn orders_join(struct orders *self, uint32_t slot, uint32_t lane, struct bytes tenant,
                       uint64_t key);

@@ -4,7 +4,7 @@
 const uint32_t queues_shares[CLASS_COUNT] = {0, 250, 50, 10};
 
 struct queue {
-    uint32_t count_max, depth;
+    uint32_t count_max, depth, held; /* held: of depth */
     uint64_t bytes_max, bytes;
     uint32_t due[CLASS_COUNT]; /* owed so far; one dispatch at most */
     uint64_t class_bytes[CLASS_COUNT];
@@ -14,7 +14,8 @@ struct queues {
     uint32_t slots_max;
     struct queue queues[ROLE_COUNT];
     struct rounds *rounds;
-    struct link *by_class; /* by slot, in order of arrival; then the sentinels, by rank */
+    struct link
+        *by_class; /* by slot, in order of arrival, but those held; then the sentinels, by rank */
 };
 
 struct queues *queues_new(uint32_t slots_max, uint32_t lanes_max)
@@ -51,28 +52,53 @@ static uint32_t class_list(const struct queues *self, uint32_t role, uint32_t cl
     return self->slots_max + rank_of(role, class);
 }
 
-static void put_in(struct queues *self, uint32_t slot, const struct place *place, bool first)
+static void count_in(struct queues *self, const struct place *place)
 {
     struct queue *queue = &self->queues[place->role];
-    uint32_t list = class_list(self, place->role, place->class);
-    rounds_put(self->rounds, slot, place, first);
-    list_put_before(self->by_class, slot, first ? self->by_class[list].next : list);
     queue->depth++;
     queue->bytes += place->bytes;
     queue->class_bytes[place->class] += place->bytes;
 }
 
-static bool has_room(const struct queue *queue, uint32_t bytes)
+static void put_in(struct queues *self, uint32_t slot, const struct place *place, bool first)
 {
-    return queue->depth < queue->count_max && queue->bytes + bytes <= queue->bytes_max;
+    uint32_t list = class_list(self, place->role, place->class);
+    rounds_put(self->rounds, slot, place, first);
+    list_put_before(self->by_class, slot, first ? self->by_class[list].next : list);
+    count_in(self, place);
+}
+
+bool queues_has_room(const struct queues *self, const struct place *place)
+{
+    const struct queue *queue = &self->queues[place->role];
+    return queue->depth < queue->count_max && queue->bytes + place->bytes <= queue->bytes_max;
 }
 
 enum status queues_push(struct queues *self, uint32_t slot, const struct place *place)
 {
-    if (!has_room(&self->queues[place->role], place->bytes))
+    if (!queues_has_room(self, place))
         return STATUS_BUSY_FULL;
     put_in(self, slot, place, false);
     return STATUS_OK;
+}
+
+enum status queues_hold(struct queues *self, uint32_t slot, const struct place *place)
+{
+    if (!queues_has_room(self, place))
+        return STATUS_BUSY_FULL;
+    rounds_hold(self->rounds, slot, place);
+    count_in(self, place);
+    self->queues[place->role].held++;
+    return STATUS_OK;
+}
+
+void queues_let_go(struct queues *self, uint32_t slot)
+{
+    const struct place *place = rounds_place(self->rounds, slot);
+    rounds_let_go(self->rounds, slot);
+    list_put_before(self->by_class, slot, class_list(self, place->role, place->class));
+    assert(self->queues[place->role].held > 0);
+    self->queues[place->role].held--;
 }
 
 void queues_push_front(struct queues *self, uint32_t slot, const struct place *place)
@@ -86,8 +112,11 @@ static void take_out(struct queues *self, uint32_t slot, bool served)
     struct queue *queue = &self->queues[place->role];
     assert(queue->depth > 0);
     assert(queue->bytes >= place->bytes);
+    if (rounds_is_held(self->rounds, slot))
+        queue->held--;
+    else
+        list_take_out(self->by_class, slot);
     rounds_take(self->rounds, slot, served);
-    list_take_out(self->by_class, slot);
     queue->depth--;
     queue->bytes -= place->bytes;
     queue->class_bytes[place->class] -= place->bytes;
@@ -209,12 +238,23 @@ bool queues_is_late(struct queues *self, uint32_t slot, int64_t waited_us, int64
 
 bool queues_is_in(const struct queues *self, uint32_t slot)
 {
-    return list_is_in(self->by_class, slot);
+    return rounds_is_in(self->rounds, slot);
 }
 
 uint32_t queues_depth(const struct queues *self, enum role role)
 {
     return self->queues[role].depth;
+}
+
+uint32_t queues_held(const struct queues *self, enum role role)
+{
+    return self->queues[role].held;
+}
+
+uint32_t queues_ready(const struct queues *self, enum role role)
+{
+    assert(self->queues[role].held <= self->queues[role].depth);
+    return self->queues[role].depth - self->queues[role].held;
 }
 
 uint64_t queues_bytes(const struct queues *self, enum role role)
@@ -255,7 +295,7 @@ enum request_class queues_admit_level(const struct queues *self, enum role role)
     bool roomy = queue->depth + 1 < queue->count_max && queue->bytes < queue->bytes_max;
     if (roomy || queue->depth == 0)
         return CLASS_SHEDDABLE;
-    while (level > 0 && rounds_waiting(self->rounds, rank_of(role, level)) == 0)
+    while (level > 0 && rounds_longest(self->rounds, rank_of(role, level)) == 0)
         level--; /* the least important that waits goes first when another wants in */
     return (enum request_class)(level > 0 ? level - 1 : 0);
 }

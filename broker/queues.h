@@ -3,7 +3,9 @@
  * A request is a slot number of the caller's; queues owns no bytes. Which class goes next, who has
  * to make room and what a full queue admits is decided here; which tenant of a class, and which of
  * its requests, by rounds. A lane is what the same workers serve (a method); one that nobody can
- * serve now is parked, so that it holds up no other. All memory is taken in queues_new(). */
+ * serve now is parked, so that it holds up no other. What is held waits for something else than a
+ * worker (for its turn, or with another for the same answer): it has its place in the bounds, and
+ * may have to make room, like every other. All memory is taken in queues_new(). */
 #ifndef BROKER_QUEUES_H
 #define BROKER_QUEUES_H
 
@@ -28,6 +30,13 @@ void queues_bound(struct queues *self, enum role role, uint32_t count_max, uint6
  *
  * returns  OK; BUSY_FULL: queues_shed() may make room */
 MUST_USE enum status queues_push(struct queues *self, uint32_t slot, const struct place *place);
+
+/* The same, and it is held until it is let go, behind what its tenant has in its lane then. */
+MUST_USE enum status queues_hold(struct queues *self, uint32_t slot, const struct place *place);
+void queues_let_go(struct queues *self, uint32_t slot);
+
+/* One more of this place would be let in. */
+bool queues_has_room(const struct queues *self, const struct place *place);
 
 /* Put in, at the head, a request that has to go out again. Never refused: so more than the bound
  * may wait, by what is put back. */
@@ -66,14 +75,20 @@ bool queues_is_late(struct queues *self, uint32_t slot, int64_t waited_us, int64
                     int64_t now_at);
 
 bool queues_is_in(const struct queues *self, uint32_t slot);
+
+/* All that has a place in the bounds; of them those held. */
 uint32_t queues_depth(const struct queues *self, enum role role);
 uint64_t queues_bytes(const struct queues *self, enum role role);
+uint32_t queues_held(const struct queues *self, enum role role);
 uint32_t queues_count_max(const struct queues *self, enum role role);
+
+/* What waits for a worker, so is not held. */
+uint32_t queues_ready(const struct queues *self, enum role role);
 uint32_t queues_backlog(const struct queues *self, enum role role, enum request_class class);
 uint32_t queues_tenants(const struct queues *self, enum role role, enum request_class class);
 const struct lines *queues_lines(const struct queues *self);
 
-/* The one that has stood longest in its class; NONE of list.h: none waits. */
+/* The one that has stood longest in its class, and is not held; NONE of list.h: none. */
 uint32_t queues_oldest(const struct queues *self, enum role role, enum request_class class);
 
 /* The least important class that a queue, full but for one, still lets in; CLASS_SHEDDABLE before.

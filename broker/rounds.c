@@ -1,9 +1,9 @@
 /* rounds - see rounds.h.
  *
  * Each request stands in two lists: of its line, in order of arrival, for push-out; and of its
- * strand. The strands of a line stand in one of two rings: open ones, and those met with their lane
- * closed. A role's era is the time between two rounds_open(): lanes, lines and strands set aside in
- * an earlier era are so no more, without being visited. */
+ * strand, but for what is held. The strands of a line stand in one of two rings: open ones, and
+ * those met with their lane closed. A role's era is the time between two rounds_open(): lanes,
+ * lines and strands set aside in an earlier era are so no more, without being visited. */
 #include "broker/rounds.h"
 
 #include "broker/chains.h"
@@ -20,7 +20,8 @@ struct rounds {
     uint32_t slots_max, lanes_max, lines_max;
     struct lines *lines;
     struct place *places;      /* by slot */
-    uint32_t *strand_of;       /* by slot */
+    uint32_t *line_of;         /* by slot */
+    uint32_t *strand_of;       /* by slot; NONE: it is held */
     struct link *by_line;      /* by slot; then the sentinels, by line */
     struct link *by_strand;    /* by slot; then the sentinels, by strand */
     struct link *rings;        /* by line; then the sentinels, by rank and ring */
@@ -31,7 +32,7 @@ struct rounds {
     uint32_t *lane_waiting;    /* by lane and class */
     uint64_t eras;             /* no era has the number of another, of any role */
     uint64_t era[ROLE_COUNT];
-    uint32_t waiting[RANKS], closed[RANKS]; /* closed: of them in closed lanes */
+    uint32_t waiting[RANKS], closed[RANKS]; /* not held; closed: of them in closed lanes */
 };
 
 static void *take_memory(size_t count, size_t size)
@@ -54,6 +55,7 @@ struct rounds *rounds_new(uint32_t slots_max, uint32_t lanes_max)
     self->lines = lines_new(slots_max);
     self->lines_max = lines_count(self->lines);
     self->places = take_memory(slots_max, sizeof self->places[0]);
+    self->line_of = take_memory(slots_max, sizeof self->line_of[0]);
     self->strand_of = take_memory(slots_max, sizeof self->strand_of[0]);
     self->by_line = list_take_links(slots_max, self->lines_max);
     self->by_strand = list_take_links(slots_max, slots_max);
@@ -78,6 +80,7 @@ void rounds_destroy(struct rounds **self_p)
         return;
     lines_destroy(&self->lines);
     free(self->places);
+    free(self->line_of);
     free(self->strand_of);
     free(self->by_line);
     free(self->by_strand);
@@ -179,14 +182,27 @@ static void stand(struct rounds *self, uint32_t line, uint32_t lane, bool first)
     its->aside = 0;
 }
 
-void rounds_put(struct rounds *self, uint32_t slot, const struct place *place, bool first)
+/* It is in its line now, and in no strand. */
+static void enter_line(struct rounds *self, uint32_t slot, const struct place *place, bool first)
 {
     assert(slot < self->slots_max);
     assert(place->lane < self->lanes_max);
     uint32_t rank = rank_of(place->role, place->class);
-    uint32_t line = lines_join(self->lines, rank, place->tenant);
-    uint32_t strand = find_strand(self, line, place->lane);
+    uint32_t line = lines_join(self->lines, rank, place->tenant), in_line = self->slots_max + line;
     lines_weigh(self->lines, line, weight_of(place));
+    list_put_before(self->by_line, slot, first ? self->by_line[in_line].next : in_line);
+    lines_grow(self->lines, line);
+    lines_at(self->lines, line)->held++;
+    self->places[slot] = *place;
+    self->line_of[slot] = line;
+    self->strand_of[slot] = NONE;
+}
+
+static void enter_strand(struct rounds *self, uint32_t slot, bool first)
+{
+    const struct place *place = &self->places[slot];
+    uint32_t line = self->line_of[slot], rank = rank_of(place->role, place->class);
+    uint32_t strand = find_strand(self, line, place->lane);
     stand(self, line, place->lane, first);
     if (strand == NONE)
         strand = new_strand(self, line, place->lane);
@@ -194,22 +210,56 @@ void rounds_put(struct rounds *self, uint32_t slot, const struct place *place, b
         list_take_out(self->strand_rings, strand);
         list_put_first(self->strand_rings, strand, strand_ring(self, line, STRANDS_OPEN));
     }
-    uint32_t in_line = self->slots_max + line, in_strand = self->slots_max + strand;
-    list_put_before(self->by_line, slot, first ? self->by_line[in_line].next : in_line);
+    uint32_t in_strand = self->slots_max + strand;
     list_put_before(self->by_strand, slot, first ? self->by_strand[in_strand].next : in_strand);
-    self->places[slot] = *place;
     self->strand_of[slot] = strand;
-    lines_grow(self->lines, line);
+    lines_at(self->lines, line)->held--;
     self->waiting[rank]++;
     self->lane_waiting[place->lane * CLASS_COUNT + place->class]++;
     self->closed[rank] += is_closed(self, rank, place->lane);
 }
 
-/* The first line of a ring, if it is empty. */
+void rounds_put(struct rounds *self, uint32_t slot, const struct place *place, bool first)
+{
+    enter_line(self, slot, place, first);
+    enter_strand(self, slot, first);
+}
+
+void rounds_hold(struct rounds *self, uint32_t slot, const struct place *place)
+{
+    enter_line(self, slot, place, false);
+}
+
+void rounds_let_go(struct rounds *self, uint32_t slot)
+{
+    assert(rounds_is_held(self, slot));
+    enter_strand(self, slot, false);
+}
+
+bool rounds_is_held(const struct rounds *self, uint32_t slot)
+{
+    assert(rounds_is_in(self, slot));
+    return self->strand_of[slot] == NONE;
+}
+
+/* What it has that can be next. */
+static uint32_t ready(const struct line *line)
+{
+    assert(line->held <= line->length);
+    return line->length - line->held;
+}
+
+/* The first line of a ring, if it has nothing but what is held. */
 static uint32_t empty_head(struct rounds *self, uint32_t sentinel)
 {
     uint32_t line = self->rings[sentinel].next;
-    return line != sentinel && lines_at(self->lines, line)->length == 0 ? line : NONE;
+    return line != sentinel && ready(lines_at(self->lines, line)) == 0 ? line : NONE;
+}
+
+static void leave_if_empty(struct rounds *self, uint32_t line)
+{
+    if (lines_at(self->lines, line)->length == 0 && !list_is_in(self->rings, line))
+        lines_leave(self->lines, line);
 }
 
 /* The heads have something: empty lines go from new to old, and from old away. */
@@ -220,7 +270,7 @@ static void settle(struct rounds *self, uint32_t rank)
         move_line(self, line, older);
     while ((line = empty_head(self, older)) != NONE) {
         list_take_out(self->rings, line);
-        lines_leave(self->lines, line);
+        leave_if_empty(self, line);
     }
 }
 
@@ -229,21 +279,17 @@ static void end_turn(struct rounds *self, uint32_t line)
 {
     struct line *its = lines_at(self->lines, line);
     its->left -= its->left > 0;
-    if (its->left > 0 && its->length > 0)
+    if (its->left > 0 && ready(its) > 0)
         return;
     its->left = its->weight;
     move_line(self, line, ring(self, its->rank, RING_OLD));
 }
 
-void rounds_take(struct rounds *self, uint32_t slot, bool served)
+static void leave_strand(struct rounds *self, uint32_t slot, bool served)
 {
-    assert(rounds_is_in(self, slot));
     const struct place *place = &self->places[slot];
     uint32_t strand = self->strand_of[slot], rank = rank_of(place->role, place->class);
-    uint32_t line = self->strands[strand].line;
-    list_take_out(self->by_line, slot);
     list_take_out(self->by_strand, slot);
-    lines_shrink(self->lines, line);
     self->waiting[rank]--;
     self->lane_waiting[place->lane * CLASS_COUNT + place->class]--;
     self->closed[rank] -= is_closed(self, rank, place->lane);
@@ -251,11 +297,28 @@ void rounds_take(struct rounds *self, uint32_t slot, bool served)
         drop_strand(self, strand);
     } else if (served) { /* the next strand's turn */
         list_take_out(self->strand_rings, strand);
-        list_put_before(self->strand_rings, strand, strand_ring(self, line, STRANDS_OPEN));
+        list_put_before(self->strand_rings, strand,
+                        strand_ring(self, self->line_of[slot], STRANDS_OPEN));
     }
+}
+
+void rounds_take(struct rounds *self, uint32_t slot, bool served)
+{
+    bool is_held = rounds_is_held(self, slot);
+    uint32_t line = self->line_of[slot];
+    assert(!is_held || !served);
+    if (is_held)
+        lines_at(self->lines, line)->held--;
+    else
+        leave_strand(self, slot, served);
+    list_take_out(self->by_line, slot);
+    lines_shrink(self->lines, line);
     if (served)
         end_turn(self, line);
-    settle(self, rank);
+    if (is_held)
+        leave_if_empty(self, line);
+    else
+        settle(self, rank_of(self->places[slot].role, self->places[slot].class));
 }
 
 const struct place *rounds_place(const struct rounds *self, uint32_t slot)
@@ -340,12 +403,14 @@ uint32_t rounds_ahead(const struct rounds *self, const struct place *place)
         return 0;
     uint32_t line = lines_find(self->lines, rank, place->tenant);
     uint64_t own = 0, weight = weight_of(place), weights = lines_weights(self->lines, rank);
+    bool counted = false;
     if (line != NONE) {
         const struct line *its = lines_at(self->lines, line);
-        own = its->length;
+        own = ready(its);
         weight = its->weight;
+        counted = its->length > 0;
     }
-    weights += own > 0 ? 0 : weight;
+    weights += counted ? 0 : weight;
     uint64_t ahead = ((own + 1) * weights + weight - 1) / weight - 1;
     return ahead < all ? (uint32_t)ahead : all;
 }
@@ -381,9 +446,8 @@ const struct lines *rounds_lines(const struct rounds *self)
 bool rounds_is_late(struct rounds *self, uint32_t slot, int64_t waited_us, int64_t target_us,
                     int64_t now_at)
 {
-    uint32_t line = self->strands[self->strand_of[slot]].line;
-    struct delay *delay = &lines_at(self->lines, line)->delay;
-    assert(rounds_is_in(self, slot));
+    assert(!rounds_is_held(self, slot));
+    struct delay *delay = &lines_at(self->lines, self->line_of[slot])->delay;
     if (now_at > delay->until_at) { /* the first of an interval is judged by nothing */
         delay->overloaded = delay->until_at > 0 && delay->least_us > target_us;
         delay->until_at = now_at + DELAY_INTERVAL_US;

@@ -6,7 +6,8 @@
  * served before *old*; with its turn used, or empty, it goes to the tail of *old*, and leaves only
  * from there. A strand is what a line has in one lane. A lane that nobody can serve now is closed
  * until rounds_open(); a line that has nothing else stands aside meanwhile, and then where it was:
- * it holds up no other, and loses nothing.
+ * it holds up no other, and loses nothing. What is held waits for something else than a worker: it
+ * counts as its line's, and is not served before it is let go.
  *
  * A request is a slot number of the caller's. All memory is taken in rounds_new(); everything costs
  * the same however many wait, but for rounds_next() where lanes are closed. */
@@ -35,13 +36,18 @@ void rounds_destroy(struct rounds **self_p);
  * it is the next of its rank. */
 void rounds_put(struct rounds *self, uint32_t slot, const struct place *place, bool first);
 
+/* The same, but it is held; until it is let go, to the tail of what its line has in its lane. */
+void rounds_hold(struct rounds *self, uint32_t slot, const struct place *place);
+void rounds_let_go(struct rounds *self, uint32_t slot);
+bool rounds_is_held(const struct rounds *self, uint32_t slot); /* of one that waits */
+
 /* Take one out, wherever it waits; served: its line has had its turn. */
 void rounds_take(struct rounds *self, uint32_t slot, bool served);
 
 const struct place *rounds_place(const struct rounds *self, uint32_t slot); /* of one that waits */
 bool rounds_is_in(const struct rounds *self, uint32_t slot);
 
-/* Something of this rank waits in a lane that is not closed. */
+/* Something of this rank waits in a lane that is not closed, and is not held. */
 bool rounds_waits(const struct rounds *self, uint32_t rank);
 
 /* The one whose turn it is; there must be one. It stays. */
@@ -52,7 +58,8 @@ void rounds_close(struct rounds *self, uint32_t slot);
 void rounds_open(struct rounds *self, enum role role);
 
 /* How many will go before one more that comes here now, those of its own line and turns of the
- * others while it waits: min(all, (its line + 1) x active lines - 1), by weight. */
+ * others while it waits: min(all, (its line + 1) x active lines - 1), by weight. Who is held is not
+ * among them. */
 uint32_t rounds_ahead(const struct rounds *self, const struct place *place);
 
 /* Requests in the line that this one would join; in the longest of the rank; the newest of that one
@@ -61,7 +68,7 @@ uint32_t rounds_length(const struct rounds *self, const struct place *place);
 uint32_t rounds_longest(const struct rounds *self, uint32_t rank);
 uint32_t rounds_newest(const struct rounds *self, uint32_t rank);
 
-uint32_t rounds_waiting(const struct rounds *self, uint32_t rank); /* requests */
+uint32_t rounds_waiting(const struct rounds *self, uint32_t rank); /* requests, but those held */
 const struct lines *rounds_lines(const struct rounds *self);
 
 /* The queue-delay rule, for one that is about to be dispatched: true, it has waited for too long in

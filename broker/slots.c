@@ -209,9 +209,11 @@ void slots_attach(struct slots *self, struct slot *slot, struct slot *leader)
     assert(slot->state == SLOT_QUEUED);
     assert(leader->state != SLOT_FREE);
     assert(leader->state != SLOT_ATTACHED);
+    assert(leader->followers < FOLLOWERS_MAX);
     assert(kept_bytes(slot) == 0);
     slot->state = SLOT_ATTACHED;
     slot->leader = slots_index(self, leader);
+    leader->followers++;
     list_put_before(self->by_leader, slots_index(self, slot), self->slots_max + slot->leader);
 }
 
@@ -219,6 +221,7 @@ void slots_detach(struct slots *self, struct slot *slot)
 {
     assert(slot->state == SLOT_ATTACHED);
     list_take_out(self->by_leader, slots_index(self, slot));
+    slots_at(self, slot->leader)->followers--;
     slot->leader = NONE;
     slot->state = SLOT_QUEUED;
 }

@@ -27,9 +27,10 @@ struct slot {
     uint32_t client;     /* its session; NONE of list.h: it has gone, and left this to be done */
     uint32_t worker;     /* while RUNNING */
     uint32_t leader;     /* while ATTACHED */
+    uint32_t followers;  /* that are attached to it */
     uint32_t identity;   /* of identities.h; NONE: it has no idempotency key */
     uint64_t client_id;
-    int64_t arrived_at, dispatched_at, deadline_at;
+    int64_t arrived_at, queued_at, dispatched_at, deadline_at; /* queued: after its turn had come */
     int64_t lease_at;   /* while RUNNING: its worker has to say something about it until then */
     struct place place; /* in the queues */
     struct wish wish;
@@ -78,7 +79,8 @@ void slots_rename(struct slots *self, struct slot *slot, uint32_t client);
 /* Its client is gone, and wants it done all the same. */
 void slots_orphan(struct slots *self, struct slot *slot);
 
-/* Let one that is new, and in no queue, share the execution of another, which is not ATTACHED.
+/* Let one that is new share the execution of another, which is not ATTACHED, and has fewer than
+ * FOLLOWERS_MAX.
  * slots_detach() ends that; it is done with then. */
 void slots_attach(struct slots *self, struct slot *slot, struct slot *leader);
 void slots_detach(struct slots *self, struct slot *slot);

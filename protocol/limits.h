@@ -74,6 +74,7 @@
 #define CHUNK_MAX 16u              /* requests one worker gets before the next is chosen ... */
 #define CHUNK_US 100               /* ... and their work in all */
 #define DEADLINE_MS_MAX 300000u    /* what a longer one is cut to */
+#define FOLLOWERS_MAX 1024u        /* requests that share the execution of one */
 #define ORDER_LINE_MAX 256u        /* requests of one key in order, with the one whose turn it is */
 
 /* Replies that are held for clients. */

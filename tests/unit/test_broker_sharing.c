@@ -294,19 +294,20 @@ START_TEST(pieces_go_to_all_who_asked_for_them)
 }
 END_TEST
 
-START_TEST(slots_bound_those_who_share)
+START_TEST(the_queue_bounds_those_who_share)
 {
     ask(CLIENT, 0);
-    for (unsigned i = 1; i < 64; i++)
+    for (unsigned i = 0; i < 32; i++)
         ask(OTHER, FLAG_COALESCE);
     world_turn();
-    ck_assert_uint_eq(broker_levels(world.broker).slots, 64);
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 32);
     uint64_t one_more = ask(OTHER, FLAG_COALESCE);
     world_turn();
     world_expect(OTHER, one_more, STATUS_BUSY_FULL);
     world_reply(WORKER, world_next(WORKER), STATUS_OK);
     world_turn();
-    ck_assert_uint_eq(world_counts()->replied, 64);
+    ck_assert_uint_eq(world_counts()->replied, 33);
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 0);
 }
 END_TEST
 
@@ -419,7 +420,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_worker_that_is_lost_is_lost_for_all);
     tcase_add_test(tcase, what_is_redelivered_is_so_for_all);
     tcase_add_test(tcase, pieces_go_to_all_who_asked_for_them);
-    tcase_add_test(tcase, slots_bound_those_who_share);
+    tcase_add_test(tcase, the_queue_bounds_those_who_share);
     tcase_add_test(tcase, a_crowd_gets_an_end_each);
     tcase_add_test(tcase, identities_are_found_until_removed);
 }

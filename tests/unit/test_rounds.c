@@ -126,6 +126,28 @@ START_TEST(what_goes_out_again_is_next)
 END_TEST
 
 /* Both for another tenant and for the same one; and then they are where they were. */
+/* It counts as its line's, and for push-out it is as old as it is. */
+START_TEST(what_is_held_is_nobodys_turn_until_it_is_let_go)
+{
+    struct place place = place_of(7, 0, 1);
+    rounds_hold(rounds, 0, &place);
+    ck_assert(!rounds_waits(rounds, RANK));
+    ck_assert_uint_eq(rounds_length(rounds, &place), 1);
+    ck_assert_uint_eq(rounds_newest(rounds, RANK), 0);
+    put(1, 7, 0, 1);
+    put(2, 7, 0, 1);
+    put(3, 8, 0, 1);
+    ck_assert_uint_eq(rounds_waiting(rounds, RANK), 3);
+    ck_assert_uint_eq(rounds_ahead(rounds, &place), 3);
+    ck_assert_uint_eq(serve(), 1);
+    rounds_let_go(rounds, 0);
+    SERVES(3, 2, 0);
+    rounds_hold(rounds, 4, &place); /* its line stands nowhere */
+    rounds_take(rounds, 4, false);
+    ck_assert_uint_eq(lines_owned(rounds_lines(rounds)), 0);
+}
+END_TEST
+
 START_TEST(a_closed_lane_holds_up_no_other)
 {
     put(0, 7, 0, 1);
@@ -182,7 +204,7 @@ END_TEST
 
 struct model {
     uint64_t seed;
-    uint32_t waiting[16]; /* by tenant, open and closed */
+    uint32_t waiting[16]; /* by tenant, open, closed and held */
     uint32_t passed[16];  /* turns of others since it was served or had nothing */
     bool closed[LANES];
     uint32_t most_passed;
@@ -192,13 +214,21 @@ struct model {
 #define LANE(slot) ((slot) / 16 % LANES)
 #define WEIGHT(tenant) (1 + (tenant) % 3)
 
-static void model_put(struct model *self, uint32_t slot, bool first)
+static void model_put(struct model *self, uint32_t slot, bool first, bool holds)
 {
     struct place place = place_of(TENANT(slot) + 1, LANE(slot), WEIGHT(TENANT(slot)));
     if (rounds_is_in(rounds, slot))
         return;
-    rounds_put(rounds, slot, &place, first);
+    if (holds)
+        rounds_hold(rounds, slot, &place);
+    else
+        rounds_put(rounds, slot, &place, first);
     self->waiting[TENANT(slot)]++;
+}
+
+static bool can_be_next(const struct model *self, uint32_t slot)
+{
+    return rounds_is_in(rounds, slot) && !rounds_is_held(rounds, slot) && !self->closed[LANE(slot)];
 }
 
 /* Tenants that have something in an open lane, as slots say. */
@@ -206,13 +236,13 @@ static void model_serve(struct model *self)
 {
     bool can[16] = {false}, any = false;
     for (uint32_t slot = 0; slot < 480; slot++)
-        if (rounds_is_in(rounds, slot) && !self->closed[LANE(slot)])
+        if (can_be_next(self, slot))
             any = can[TENANT(slot)] = true;
     ck_assert(rounds_waits(rounds, RANK) == any);
     if (!any)
         return;
     uint32_t slot = rounds_next(rounds, RANK), tenant = TENANT(slot);
-    ck_assert(!self->closed[LANE(slot)]);
+    ck_assert(can_be_next(self, slot));
     rounds_take(rounds, slot, true);
     self->waiting[tenant]--;
     for (uint32_t other = 0; other < 16; other++) {
@@ -228,25 +258,27 @@ static void model_step(struct model *self)
     uint32_t slot = (uint32_t)(random_next(&self->seed) % 480);
     uint64_t what = random_next(&self->seed) % 100;
     if (what < 45) {
-        model_put(self, slot, what == 0);
+        model_put(self, slot, what == 0, what > 35);
     } else if (what < 50 && rounds_is_in(rounds, slot)) {
         rounds_take(rounds, slot, false);
         self->waiting[TENANT(slot)]--;
-    } else if (what < 55 && rounds_is_in(rounds, slot) && !self->closed[LANE(slot)]) {
+    } else if (what < 55 && can_be_next(self, slot)) {
         rounds_close(rounds, slot);
         self->closed[LANE(slot)] = true;
     } else if (what < 60) {
         rounds_open(rounds, ROLE);
         for (uint32_t lane = 0; lane < LANES; lane++)
             self->closed[lane] = false;
+    } else if (what < 70 && rounds_is_in(rounds, slot) && rounds_is_held(rounds, slot)) {
+        rounds_let_go(rounds, slot);
     } else {
         model_serve(self);
     }
 }
 
-/* Whatever arrives, is withdrawn, closed and opened: what can be served is found; what is told of a
- * tenant is so; and no tenant that could be served is passed over for more than the turns of the
- * others, and once more each of those that come new or go out again. */
+/* Whatever arrives, is held and let go, withdrawn, closed and opened: what can be served is found;
+ * what is told of a tenant is so; and no tenant that could be served is passed over for more than
+ * the turns of the others, and once more each of those that come new or go out again. */
 START_TEST(no_tenant_is_passed_over_for_long)
 {
     static struct model model;
@@ -350,6 +382,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, weight_is_no_way_to_be_new_again);
     tcase_add_test(tcase, the_lanes_of_a_tenant_take_turns);
     tcase_add_test(tcase, what_goes_out_again_is_next);
+    tcase_add_test(tcase, what_is_held_is_nobodys_turn_until_it_is_let_go);
     tcase_add_test(tcase, a_closed_lane_holds_up_no_other);
     tcase_add_test(tcase, who_stands_aside_keeps_its_turn);
     tcase_add_loop_test(tcase, no_tenant_is_passed_over_for_long, 0, SUITE_SEEDS(8));
