@@ -40,25 +40,37 @@ def say(command, body=None, **fields):
 
 
 class End:
-    """Moves bytes between a core and a test."""
+    """Moves bytes between a core and a test. A client's core has two lines: what is said of one here is
+    said of the first, unless another is named."""
 
     def __init__(self, core, now_at=0):
         self.core, self.now_at, self.messages, self.pairs = core, now_at, [], []
+        self.others = []  # pairs that left on the second line
 
-    def flush(self):
-        """Take what leaves; returns its pairs."""
-        pairs = []
-        while (message := self.core.outgoing(self.now_at)) is not None:
-            self.messages.append(message)
+    @property
+    def session(self):
+        return self.core.lines.get(0).session
+
+    def _drain(self, pairs, messages, **line):
+        while (message := self.core.outgoing(self.now_at, **line)) is not None:
+            messages.append(message)
             pairs += wire.pairs_of(message)
-            self.core.sent()
-        self.pairs += pairs
-        return pairs
+            self.core.sent(**line)
 
-    def give(self, *encoded):
+    def flush(self, line=0):
+        """Take what leaves; returns its pairs on this line."""
+        first, second = [], []
+        self._drain(first, self.messages)
+        if hasattr(self.core, "lines"):
+            self._drain(second, [], line=1)
+        self.pairs += first
+        self.others += second
+        return second if line else first
+
+    def give(self, *encoded, line=0):
         """One message comes; returns what leaves then."""
-        self.core.take(b"".join(encoded), self.now_at)
-        return self.flush()
+        self.core.take(b"".join(encoded), self.now_at, *([line] if line else []))
+        return self.flush(line)
 
     def pass_time(self, us):
         """Until then, with every tick that is wanted meanwhile; returns what leaves."""
@@ -74,10 +86,10 @@ class End:
         self.core.tick(self.now_at)
         return pairs + self.flush()
 
-    def greet(self, **options):
+    def greet(self, line=0, **options):
         """HELLO leaves, WELCOME comes; returns what leaves then."""
         self.pass_time(200 * MS)
-        return self.give(welcome(**options))
+        return self.give(welcome(**options), line=line)
 
     @property
     def requests(self):

@@ -5,28 +5,27 @@ import unittest
 
 from broker import MS, S, End, reply, say, welcome
 from factclient import wire
-from factclient.core import Config, Connect, Core, Ended, Told
-from factclient.retry import ATTEMPTS_MAX, BUDGET_MAX, Budget, wait_us
+from factclient.calls import Ended, Told
+from factclient.core import CALLS_BYTES_MAX, Core
+from factclient.lines import Config
+from factclient.retry import TRIES_MAX, BUDGET_MAX, Budget, wait_us
 from factclient.requests import answer_of, question, to_broker, tool_call
 from factclient.status import STATUSES, Executed, Retry, Status
 
 SEED = 7
 
 
-def make(endpoints="tcp://a", **options):
+def make(endpoints="tcp://a:1", **options):
     end = End(Core(Config.of(endpoints, seed=SEED, **options), 0))
-    end.ended, end.connects = {}, []
+    end.ended = {}
     return end
 
 
 def look(end):
     """Sort what has happened; every call ends once."""
     for event in end.core.events():
-        if isinstance(event, Connect):
-            end.connects.append(event.endpoint)
-        else:
-            assert event.call not in end.ended
-            end.ended[event.call] = event.outcome
+        assert event.call not in end.ended
+        end.ended[event.call] = event.outcome
     return end.ended
 
 
@@ -72,7 +71,7 @@ class Parts(unittest.TestCase):
         told = self.end.core.events()
         self.assertEqual(told[0], Told(self.call, 1, "good"))
         self.assertEqual(told[1].outcome.status, Status.OK)
-        self.assertEqual(self.end.core.session.counts["malformed"], 1)
+        self.assertEqual(self.end.core.counts["malformed"], 1)
 
 
 class Greeting(unittest.TestCase):
@@ -115,7 +114,7 @@ class Greeting(unittest.TestCase):
             end.give(welcome(**bad))
             self.assertEqual(end.core.peer.state, "connecting")
         end.give(say(wire.WELCOME, {"instance": "x"}))
-        self.assertEqual(end.core.session.counts["malformed"], 6)
+        self.assertEqual(end.core.counts["malformed"], 6)
         end.give(welcome())
         self.assertEqual(end.core.peer.state, "up")
 
@@ -210,7 +209,7 @@ class Deadlines(unittest.TestCase):
         end.pass_time(2 * S)
         end.give(reply(end.requests[0].id))
         self.assertEqual(look(end)[call].status, Status.DEADLINE_RUNNING)
-        self.assertEqual(end.core.session.counts["late_answers"], 1)
+        self.assertEqual(end.core.counts["late_answers"], 1)
 
 
 class Credit(unittest.TestCase):
@@ -230,7 +229,7 @@ class Credit(unittest.TestCase):
     def test_it_counts_modulo_2_to_32(self):
         end = make()
         end.greet(credit=0)
-        end.core.session._granted = end.core.session._sent = 2**32 - 1
+        end.session._granted = end.session._sent = 2**32 - 1
         ask(end)
         ask(end)
         end.flush()
@@ -251,7 +250,7 @@ class Credit(unittest.TestCase):
         refused = [call for call in calls if call in look(end)]
         self.assertTrue(10 < len(refused) < 30, len(refused))
         self.assertEqual({end.ended[call].status for call in refused}, {Status.BUSY_FULL})
-        self.assertLessEqual(end.core.session._waiting_bytes, 16 * 1024 * 1024)
+        self.assertLessEqual(end.session._waiting_bytes, 16 * 1024 * 1024)
         end.pass_time(5 * S)  # they end, and make room
         again = end.core.submit(tool_call("Some_Tool", {"x": "x" * 200000}, {}).request, end.now_at)
         self.assertNotIn(again, look(end))
@@ -275,7 +274,7 @@ class Credit(unittest.TestCase):
             else:
                 end.give(reply(left[-1].header.id))
         end.pass_time(10 * S)
-        session = end.core.session
+        session = end.session
         self.assertEqual(
             (
                 end.core.calls,
@@ -316,7 +315,7 @@ class TryingAgain(unittest.TestCase):
             ]
             self.assertGreaterEqual(min(waits), 200 * MS)
             self.assertTrue(200 * MS + 0.95 * most < max(waits) <= 200 * MS + most)
-        self.assertIsNone(wait_us(Status.BUSY_FULL, Executed.NO, 200, True, ATTEMPTS_MAX, chance))
+        self.assertIsNone(wait_us(Status.BUSY_FULL, Executed.NO, 200, True, TRIES_MAX, chance))
 
     def test_the_attempt_stands_in_the_header_and_the_deadline_shrinks(self):
         end = make()
@@ -349,7 +348,7 @@ class TryingAgain(unittest.TestCase):
         end.greet(dead_ms=3600 * 1000)
         for _ in range(30):
             for n in range(100):
-                ask(end, n, timeout=2.0)
+                ask(end, n, timeout=2.0, importance=0)  # which is never held back
             for pair in end.flush():
                 end.give(reply(pair.header.id, Status.BUSY_FULL, retry_after_ms=50, credit=2**20))
             for pair in end.pass_time(S):
@@ -370,7 +369,7 @@ class TryingAgain(unittest.TestCase):
         end.greet(dead_ms=60000)
         end.pass_time(S)
         self.assertEqual(len(end.requests), 2000)
-        self.assertEqual(end.core.session.counts["lost"], 1000)
+        self.assertEqual(end.core.counts["lost"], 1000)
         for header in end.requests[1000:]:
             self.assertEqual(header.attempt, 1)
             end.give(reply(header.id))
@@ -394,86 +393,9 @@ class TryingAgain(unittest.TestCase):
         self.assertTrue(end.core.cancel(call, end.now_at))
         other = ask(end, timeout=10)
         end.core.cancel(other, end.now_at)
-        self.assertEqual(end.core.session.counts["cancelled"], 1)  # one was under way
+        self.assertEqual(end.core.counts["cancelled"], 1)  # one was under way
         end.pass_time(5 * S)
         self.assertEqual((look(end)[call].status, len(end.requests)), (Status.CANCELLED, 2))
-
-
-class Endpoints(unittest.TestCase):
-    def test_the_next_is_tried_after_a_second_without_a_greeting(self):
-        end = make("tcp://a,tcp://b,tcp://c")
-        end.pass_time(2500 * MS)
-        look(end)
-        self.assertEqual(end.connects, ["tcp://b", "tcp://c"])
-        end.pass_time(S)
-        look(end)
-        self.assertEqual(end.connects[-1], "tcp://a")
-
-    def test_the_only_one_is_tried_for_ever(self):
-        end = make()
-        end.pass_time(10 * S)
-        end.core.lost(end.now_at)
-        end.pass_time(10 * S)
-        look(end)
-        self.assertEqual(end.connects, [])
-
-    def test_sent_away_for_good_no_other_is_tried(self):
-        end = make("tcp://a,tcp://b")
-        end.greet()
-        end.give(say(wire.DISCONNECT, status=Status.VERSION))
-        end.pass_time(10 * S)
-        look(end)
-        self.assertEqual(end.connects, [])
-
-    def test_a_lost_one_is_left_at_once(self):
-        end = make("tcp://a,tcp://b")
-        end.greet()
-        end.core.lost(end.now_at)
-        end.core.tick(end.now_at)
-        look(end)
-        self.assertEqual((end.connects, end.core.peer.endpoint), (["tcp://b"], "tcp://b"))
-
-    def test_a_draining_one_is_left_when_what_runs_there_has_ended(self):
-        end = make("tcp://a,tcp://b")
-        end.greet(dead_ms=60000)
-        runs = ask(end, 1, timeout=30)
-        refused = ask(end, 2, timeout=30)
-        end.flush()
-        end.give(reply(end.requests[1].id, Status.DRAINING))
-        later = ask(end, 3, timeout=30)
-        end.pass_time(500 * MS)
-        look(end)
-        self.assertEqual((end.connects, len(end.requests)), ([], 2))
-        end.give(reply(end.requests[0].id))
-        end.core.tick(end.now_at)
-        look(end)
-        self.assertEqual((end.connects, end.ended[runs].status), (["tcp://b"], Status.OK))
-        end.greet()
-        for header in end.requests[2:]:
-            end.give(reply(header.id))
-        self.assertEqual({look(end)[call].status for call in (refused, later)}, {Status.OK})
-
-    def test_a_draining_one_is_not_waited_for_longer_than_a_second(self):
-        end = make("tcp://a,tcp://b")
-        end.greet(dead_ms=60000)
-        runs = ask(end, 1, timeout=30)
-        end.flush()
-        end.give(say(wire.GOAWAY))
-        end.pass_time(1001 * MS)
-        self.assertEqual((look(end)[runs].status, end.connects), (Status.WORKER_LOST, ["tcp://b"]))
-
-    def test_the_only_one_is_kept_and_the_caller_told(self):
-        end = make()
-        end.greet(dead_ms=60000)
-        call = ask(end)
-        end.flush()
-        end.give(say(wire.GOAWAY), reply(end.requests[0].id, Status.DRAINING))
-        self.assertEqual(
-            (look(end)[call].status, look(end)[call].error().may_retry), (Status.DRAINING, True)
-        )
-        end.pass_time(2 * S)
-        look(end)
-        self.assertEqual(end.connects, [])
 
 
 class Ends(unittest.TestCase):
@@ -549,7 +471,7 @@ class Ends(unittest.TestCase):
             outcome.total_us,
         )
         self.assertEqual(said, (11, 22, "driver-1", wire.DEGRADED, 7 * MS))
-        self.assertEqual(end.core.session.counts["answered"], 1)
+        self.assertEqual(end.core.counts["answered"], 1)
         self.assertFalse(end.core.cancel(call, end.now_at))
         self.assertFalse(end.core.cancel(99, end.now_at))
 
@@ -583,14 +505,16 @@ class Ends(unittest.TestCase):
     def test_settings_are_checked(self):
         for wrong in (
             {"endpoints": ""},
-            {"endpoints": "a,,b"},
-            {"endpoints": ",".join("a" * 17)},
+            {"endpoints": "tcp://a:1,,tcp://b:1"},
+            {"endpoints": "a"},
+            {"endpoints": "tcp://a:65536"},
+            {"endpoints": ",".join(["tcp://a:1"] * 17)},
             {"instance": "i" * 65},
             {"calls_max": 0},
             {"calls_max": 4097},
         ):
             with self.subTest(wrong), self.assertRaises(ValueError):
-                Config.of(**dict({"endpoints": "tcp://a"}, **wrong))
+                Config.of(**dict({"endpoints": "tcp://a:1"}, **wrong))
 
 
 class HostileBytes(unittest.TestCase):
@@ -609,7 +533,7 @@ class HostileBytes(unittest.TestCase):
         )
         for at in range(len(message)):
             for bit in range(8):
-                end = make("tcp://a,tcp://b")
+                end = make("tcp://a:1,tcp://b:1")
                 end.greet()
                 calls = [ask(end, n, timeout=1.0) for n in range(3)]
                 end.flush()
@@ -630,7 +554,7 @@ class Conservation(unittest.TestCase):
                 self.play(random.Random(seed))
 
     def play(self, chance):
-        end = make("tcp://a,tcp://b" if chance.random() < 0.5 else "tcp://a")
+        end = make("tcp://a:1,tcp://b:1" if chance.random() < 0.5 else "tcp://a:1")
         due, open_ids, seen = {}, [], set()
         for _ in range(400):
             for _ in range(chance.randrange(4)):
@@ -647,14 +571,14 @@ class Conservation(unittest.TestCase):
                     seen.add(pair.header.id)
                     open_ids.append(pair.header.id)
             for call, outcome in look(end).items():
-                self.assertLessEqual(outcome.attempts, ATTEMPTS_MAX)
+                self.assertLessEqual(outcome.attempts, TRIES_MAX)
                 if call in due:
                     self.assertLessEqual(outcome.total_us, due.pop(call) + 60 * MS)
             for call, at in due.items():
                 self.assertGreater(at, end.now_at, "call %d has not ended" % call)
         end.pass_time(4 * S)
         self.assertEqual(set(due) - set(look(end)), set())
-        self.assertEqual((end.core.calls, end.core.session.asks), (0, 0))
+        self.assertEqual((end.core.calls, end.session.asks), (0, 0))
 
     def act(self, end, chance, open_ids):
         kind = chance.randrange(20)

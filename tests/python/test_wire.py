@@ -348,17 +348,17 @@ class Tables(unittest.TestCase):
     def test_limits(self):
         limits = dict(re.findall(r"^#define (\w+) (\d+)u", text("protocol", "limits.h"), re.M))
         tried = 0
-        from factclient import core, worker_core
+        from factclient import core, keys, lines, routes, worker_core
 
-        for module in (wire, core, worker_core):
+        for module in (wire, core, routes, worker_core):
             for name, value in vars(module).items():
                 if name in limits and isinstance(value, int):
                     self.assertEqual(value, int(limits[name]), name)
                     tried += 1
         self.assertGreaterEqual(tried, 10)
         self.assertEqual(worker_core.CONCURRENCY_MAX, int(limits["WORKER_CREDIT_MAX"]))
-        self.assertEqual(core.ENDPOINTS_MAX, int(limits["BROKERS_MAX"]))
-        self.assertEqual(core.CALLS_MAX, int(limits["ASKS_MAX"]))
+        self.assertEqual(keys.SERVER_KEYS_MAX, int(limits["CURVE_SERVER_KEYS_MAX"]))
+        self.assertEqual(lines.CALLS_MAX, int(limits["ASKS_MAX"]))
         self.assertEqual(canonical.NESTING_MAX, int(limits["DEFINITION_NESTING_MAX"]))
 
     def test_schema_keywords(self):

@@ -75,3 +75,18 @@ def retries_off(scene):
     scene.same((ended.status, ended.may_retry), ("BUSY_FULL", True), ended)
     broker.serve(lambda: len(broker.requests) > 1, 0.3)
     scene.same(len(broker.requests), 1, "REQUESTs")
+
+
+def held_back(scene):
+    broker = scene.scripted(refusing(BUSY_FULL, times=10**6))
+    ended = []
+    for _ in range(8):
+        calls = [call({"n": n}, timeout_ms=20000) for n in range(50)]
+        ended += scene.serve(broker, *scene.client.submit(*calls))
+    held = [one for one in ended if one.status == "BUSY_SHED"]
+    scene.same(len(held) + len(broker.requests), 400, "held back or sent")
+    scene.holds(100 <= len(broker.requests) < 250, "%d sent" % len(broker.requests))
+    scene.same({(one.executed, one.local) for one in held}, {("no", True)}, "held back")
+    before = len(broker.requests)
+    (matters,) = scene.serve(broker, scene.client.call(importance=0))
+    scene.same((matters.status, len(broker.requests) - before), ("BUSY_FULL", 1), matters)

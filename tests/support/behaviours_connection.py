@@ -2,8 +2,21 @@
 
 from adapters import call
 from scene import PATIENCE, echo, junk, refusing, silence
+from scripted_broker import reply
 from system import SLOW, until
-from wire import CANCELLED, DISCONNECT, DRAINING, HELLO, NO_ROLE, UNAUTHENTICATED, answering
+from wire import (
+    CANCELLED,
+    DISCONNECT,
+    DRAINING,
+    HELLO,
+    KEEP,
+    NO_ROLE,
+    QUERY,
+    UNAUTHENTICATED,
+    answering,
+)
+
+ACKFLOOR = 14
 
 
 def greets_anew(scene):
@@ -87,8 +100,52 @@ def failover_later(scene):
     scene.same(following.value, {"n": 4}, following)
 
 
-def _serve_both(scene, one, other, *ids):
-    until(lambda: one.step() or other.step() or scene.client.ended(*ids), 20)
+def failover_at_once(scene):
+    brokers = scene.scripted(silence, opens=False), scene.scripted(silence, opens=False)
+    scene.client.open(brokers[0].endpoint, brokers[1].endpoint)
+    _serve_both(scene, *brokers, until_=lambda: all(broker.peers for broker in brokers))
+    ids = scene.client.submit(
+        call({"n": 1}, timeout_ms=20000, idempotent=True), call({"n": 2}, timeout_ms=20000)
+    )
+    _serve_both(scene, *brokers, until_=lambda: sum(len(b.requests) for b in brokers) == 2)
+    one, other = sorted(brokers, key=lambda broker: -len(broker.requests))
+    scene.same((len(one.requests), len(other.requests)), (2, 0), "both calls go to one broker")
+    other.answer = echo
+    one.close()
+    (harmless,) = scene.serve(other, ids[0])
+    scene.same((harmless.status, harmless.value, harmless.attempts), ("OK", {"n": 1}, 2), harmless)
+    scene.same(len(other.of(HELLO)), 1, "greetings of the broker that was there already")
+    (kept,) = scene.serve(other, ids[1])  # nobody comes back who may know of it
+    scene.same((kept.status, kept.executed), ("WORKER_LOST", "maybe"), kept)
+    scene.same([pair.arguments["n"] for pair in other.requests], [1], "sent again")
+
+
+def kept_reply(scene):
+    old = scene.scripted(silence, heartbeat_ms=200)
+    (id,) = scene.client.submit(call({"n": 1}, timeout_ms=20000))
+    old.serve(lambda: old.requests, PATIENCE)
+    asked = old.requests[0]
+    scene.holds(asked.header[2] & KEEP, "without KEEP")
+    old.close()
+
+    def hold(broker, pair):
+        """What is held comes before the answer to what became of it."""
+        held = reply(asked.id, value={"kept": True})
+        broker.send(pair.peer, held, reply(pair.id, body={"state": "answered"}))
+
+    new = scene.scripted(hold, opens=False, endpoint=old.endpoint, heartbeat_ms=200)
+    new.generation = old.generation
+    (ended,) = scene.serve(new, id)
+    scene.same((ended.status, ended.value, ended.attempts), ("OK", {"kept": True}, 1), ended)
+    scene.same((new.of(HELLO)[0].body["resume"], new.requests), (True, []), "resume, sent again")
+    scene.same([pair.body["id"] for pair in new.of(QUERY)], [asked.id], "asked what became of")
+    new.serve(lambda: new.of(ACKFLOOR), PATIENCE)
+    scene.same([pair.id for pair in new.of(ACKFLOOR)], [asked.id], "acknowledged")
+
+
+def _serve_both(scene, one, other, *ids, until_=None):
+    ended = until_ or (lambda: scene.client.ended(*ids))
+    until(lambda: one.step() or other.step() or ended(), 20)
     return [scene.client.one(id) for id in ids]
 
 

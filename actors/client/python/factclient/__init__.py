@@ -3,8 +3,9 @@
 `Client` is for threads, `factclient.aio.Client` for asyncio, `factclient.worker` for tools.
 """
 
+from .calls import Outcome
 from .client import Call, Client
-from .core import Outcome, Peer
+from .core import Broker, Peer
 from .errors import (
     BadRequest,
     Busy,
@@ -23,7 +24,7 @@ from .status import Executed, Status
 from .version import VERSION as __version__
 
 __all__ = [
-    "Answer", "BadRequest", "Busy", "Call", "Cancelled", "Client", "DeadlineExceeded", "Executed", "FactError",
+    "Answer", "BadRequest", "Broker", "Busy", "Call", "Cancelled", "Client", "DeadlineExceeded", "Executed", "FactError",
     "How", "InternalError", "Lost", "NotAllowed", "NotFound", "Outcome", "Peer", "Status", "ToolFailed",
     "Unavailable", "__version__",
 ]  # fmt: skip

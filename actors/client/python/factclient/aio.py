@@ -9,12 +9,14 @@ import zmq
 
 from . import requests
 from .client import ENDPOINT
-from .core import CALLS_MAX, Config, Core, Outcome, Peer, Told
+from .calls import Outcome, Told
+from .core import Broker, Core, Peer
 from .keys import read_keys
+from .lines import CALLS_MAX, Config
 from .requests import Answer, How, Question
 from .session import NEVER
 from .transport import Transport, now_at
-from .turn import turn
+from .turn import Wires
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -75,6 +77,7 @@ class Client:
         user: str | None = None,
         calls_max: int = CALLS_MAX,
         retries: bool = True,
+        given_only: bool = False,
         key_file: str | None = None,
         server_key_file: str | None = None,
     ) -> None:
@@ -86,23 +89,17 @@ class Client:
             user=user,
             calls_max=calls_max,
             retries=retries,
+            given_only=given_only,
         )
         self._loop = asyncio.get_running_loop()
         self._core = Core(config, now_at())
         self._calls: dict[int, Call] = {}
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._watched: list[int] = []
+        self._watched: dict[Transport, list[int]] = {}
         self._closed = False
         self._changed = asyncio.Event()  # the peer's state; renewed at each change
-        self._transport = Transport(keys)
-        try:
-            for endpoint in reversed(config.endpoints):  # each is tried; the first stays
-                self._transport.connect(endpoint)
-        except ValueError:
-            self._transport.close()
-            raise
-        self._watch()
+        self._wires = Wires(self._core, keys, self._watch, self._unwatch)
         self._wake()
 
     # Asking
@@ -211,13 +208,18 @@ class Client:
 
     @property
     def peer(self) -> Peer:
-        """Who is at the other end."""
+        """Who is at the other end: a copy."""
         return self._core.peer
 
     @property
+    def brokers(self) -> list[Broker]:
+        """All brokers that are known, those given first."""
+        return self._core.brokers
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Since its start: asked, answered, late_answers, timed_out, lost, cancelled, malformed, retried."""
-        return dict(self._core.session.counts, retried=self._core.retried)
+        """Since its start; see `factclient.Client.counts`."""
+        return self._core.counts
 
     async def wait_up(self, timeout: float = requests.TIMEOUT_S) -> bool:
         """Wait until it is greeted.
@@ -252,10 +254,9 @@ class Client:
         self._core.close(now_at())
         self._closed = True
         self._turn()
-        self._unwatch()
-        self._transport.disconnect()
+        self._wires.disconnect()
         await self._loop.run_in_executor(
-            None, self._transport.close
+            None, self._wires.close
         )  # waits for the goodbye to leave
 
     async def __aenter__(self) -> Client:
@@ -284,28 +285,23 @@ class Client:
         if self._soon is None and not self._closed:
             self._soon = self._loop.call_soon(self._turn)
 
-    def _watch(self) -> None:
-        for watched in (self._transport.socket, self._transport.monitor):
+    def _watch(self, transport: Transport) -> None:
+        self._watched[transport] = []
+        for watched in (transport.socket, transport.monitor):
             assert watched is not None
             descriptor = int(watched.getsockopt(zmq.FD))
-            self._watched.append(descriptor)
+            self._watched[transport].append(descriptor)
             self._loop.add_reader(descriptor, self._wake)
 
-    def _unwatch(self) -> None:
-        for descriptor in self._watched:
+    def _unwatch(self, transport: Transport) -> None:
+        """Before ZeroMQ closes what is watched."""
+        for descriptor in self._watched.pop(transport, []):
             self._loop.remove_reader(descriptor)
-        self._watched = []
-
-    def _connect(self, endpoint: str) -> None:
-        self._unwatch()  # before ZeroMQ closes what is watched
-        self._transport.connect(endpoint)
-        self._watch()
 
     def _turn(self) -> None:
         self._soon = None
         state = self._core.peer.state, self._core.peer.connections
-        happened, writing = turn(self._core, self._transport, self._connect)
-        for event in happened:
+        for event in self._wires.turn():
             if isinstance(event, Told):
                 self._calls[event.call]._tell(event)
             else:
@@ -313,17 +309,18 @@ class Client:
         if state != (self._core.peer.state, self._core.peer.connections) or self._closed:
             self._changed.set()
             self._changed = asyncio.Event()
-        self._arm(writing)
+        self._arm()
 
-    def _arm(self, writing: bool) -> None:
+    def _arm(self) -> None:
         """Sleep until something comes; ZeroMQ's descriptors tell of changes only, so look once more."""
         if self._closed:
             return
-        if self._transport.is_ready(writing):
+        wires = self._wires
+        if any(transport.is_ready(transport in wires.writing) for transport in wires.all()):
             self._wake()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due_at = min(self._core.due_at(), self._transport.again_at)
+        due_at = min(self._core.due_at(), wires.due_at())
         if due_at != NEVER:
             self._timer = self._loop.call_later(max(0, due_at - now_at()) / 1e6, self._wake)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, Iterator, TypeVar, cast
 import zmq
 
 from . import requests
-from .core import CALLS_MAX, Config, Core, Ended, Outcome, Peer, Told, due_ms
+from .calls import Ended, Outcome, Told
+from .core import Broker, Core, Peer
 from .keys import read_keys
+from .lines import CALLS_MAX, Config, due_ms
 from .requests import Answer, How, Question
 from .status import Executed, Status
-from .transport import Transport, now_at
-from .turn import turn
+from .transport import now_at
+from .turn import Wires
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -101,8 +103,8 @@ class Client:
     Parameters
     ----------
     endpoints : str, optional
-        Of brokers, with commas, at most 16; they name others. One is used at a time; if it is lost,
-        silent or going away, the next.
+        Of brokers, with commas, at most 16; they name others. Two are held, in an order of the client's
+        own; if one is lost, silent, full or going away, calls go to the other.
     instance : str, optional
         A name for people; at most 64 bytes.
     tenant, user : str, optional
@@ -110,7 +112,9 @@ class Client:
     calls_max : int, optional
         Calls without an end, 1 to 4096; one more ends at once with BUSY_FULL.
     retries : bool, optional
-        False: nothing is sent twice.
+        False: nothing is sent twice or held back, and one broker is held at a time.
+    given_only : bool, optional
+        Brokers that others name are not used.
     key_file, server_key_file : str, optional
         The key pair to connect with (``NAME.secret`` of ``fact keys generate``), which nobody but its
         owner may read, and the file with the broker's public key; both, or neither. `peer.reason` says
@@ -133,6 +137,7 @@ class Client:
         user: str | None = None,
         calls_max: int = CALLS_MAX,
         retries: bool = True,
+        given_only: bool = False,
         key_file: str | None = None,
         server_key_file: str | None = None,
     ) -> None:
@@ -144,6 +149,7 @@ class Client:
             user=user,
             calls_max=calls_max,
             retries=retries,
+            given_only=given_only,
         )
         self._core = Core(config, now_at())
         self._lock = threading.RLock()  # of the core, and of what stands below
@@ -154,13 +160,7 @@ class Client:
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        self._transport = Transport(keys)
-        try:
-            for endpoint in reversed(config.endpoints):  # each is tried; the first stays
-                self._transport.connect(endpoint)
-        except ValueError:
-            self._transport.close()
-            raise
+        self._wires = Wires(self._core, keys)
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="factclient", daemon=True)
         self._thread.start()
@@ -285,21 +285,20 @@ class Client:
     def peer(self) -> Peer:
         """Who is at the other end: a copy."""
         with self._lock:
-            peer = self._core.peer
-            return Peer(
-                peer.endpoint,
-                peer.state,
-                peer.instance,
-                peer.generation,
-                peer.connections,
-                peer.reason,
-            )
+            return self._core.peer
+
+    @property
+    def brokers(self) -> list[Broker]:
+        """All brokers that are known, those given first."""
+        with self._lock:
+            return self._core.brokers
 
     @property
     def counts(self) -> dict[str, int]:
-        """Since its start: asked, answered, late_answers, timed_out, lost, cancelled, malformed, retried."""
+        """Since its start: asked, answered, late_answers, timed_out, lost, cancelled, malformed; retried:
+        attempts after a refusal; resent: after the loss of a broker; held_back: calls not begun."""
         with self._lock:
-            return dict(self._core.session.counts, retried=self._core.retried)
+            return self._core.counts
 
     def wait_up(self, timeout: float = requests.TIMEOUT_S) -> bool:
         """Wait until it is greeted.
@@ -375,28 +374,29 @@ class Client:
             self._awake = True
             self._bell.send(b"!")
 
-    def _turn(self) -> tuple[list[tuple[Call[Any], Ended | Told]], bool]:
+    def _turn(self) -> list[tuple[Call[Any], Ended | Told]]:
         """With the lock: one turn, and what each call is to be told."""
         state = self._core.peer.state, self._core.peer.connections
         if self._closing:
             self._core.close(now_at())
-        happened, writing = turn(self._core, self._transport, self._transport.connect)
+        happened = self._wires.turn()
         if state != (self._core.peer.state, self._core.peer.connections) or self._closing:
             self._changed.notify_all()
         calls = [
             self._calls[event.call] if isinstance(event, Told) else self._calls.pop(event.call)
             for event in happened
         ]
-        return list(zip(calls, happened)), writing
+        return list(zip(calls, happened))
 
-    def _wait(self, writing: bool) -> None:
-        transport = self._transport
+    def _wait(self) -> None:
         poller = zmq.Poller()
         poller.register(self._ear, zmq.POLLIN)
-        poller.register(transport.socket, zmq.POLLIN | (zmq.POLLOUT if writing else 0))
-        poller.register(transport.monitor, zmq.POLLIN)
+        for transport in self._wires.all():
+            writing = transport in self._wires.writing
+            poller.register(transport.socket, zmq.POLLIN | (zmq.POLLOUT if writing else 0))
+            poller.register(transport.monitor, zmq.POLLIN)
         with self._lock:
-            due_at = min(self._core.due_at(), transport.again_at)
+            due_at = min(self._core.due_at(), self._wires.due_at())
         poller.poll(due_ms(due_at, now_at()))
 
     def _listen(self) -> None:
@@ -406,13 +406,13 @@ class Client:
             self._awake = False
 
     def _loop(self) -> None:
-        writing, closing = True, False
+        closing = False
         while not closing:
-            self._wait(writing)
+            self._wait()
             with self._lock:
                 self._listen()
                 closing = self._closing
-                happened, writing = self._turn()
+                happened = self._turn()
             for call, event in happened:  # without the lock: whoever is told may submit
                 if isinstance(event, Told):
                     call._tell(event)
@@ -433,6 +433,6 @@ class Client:
                         Status.CANCELLED, Executed.MAYBE, local=True, reason="the client has ended"
                     )
                 )
-            self._transport.close()
+            self._wires.close()
             self._bell.close()
             self._ear.close()

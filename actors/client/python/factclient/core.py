@@ -1,140 +1,33 @@
 """Calls of one client. Pure: bytes and time in, bytes and events out.
 
 Every call that was submitted ends exactly once, within its deadline: with a reply, or with a status
-made here. What may be tried again is, as `retry` says. Of several brokers, given or named by one of
-them, one is used at a time; if it is lost, silent or draining, the next.
+made here. Three things end an attempt without ending the call. A refusal that is worth it is tried
+again after a pause, within the budget. A broker that goes away has executed nothing: another is asked
+at once. With a broker that is lost, what it had may have been executed: what may be done twice is sent
+to another at once, the rest waits for it to come back (KEEP), or ends with WORKER_LOST. The latter two
+cost no budget: they are no sign of overload. source: docs/decisions/0121
 """
 
 from __future__ import annotations
 
 import heapq
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import msgpack
 
 from . import wire
-from .errors import FAMILIES, FactError, InternalError
-from .retry import Budget, wait_us
-from .session import NEVER, Answered, Came, Down, Event, Part, Refused, Session, Up, map_of
+from .calls import Ended, Outcome, Request, Told
+from .events import Answered, Came, Down, Event, Part, Refused, Up
+from .lines import Config, Connect, Leave, Line, Lines
+from .retry import TRIES_MAX, Budget, wait_us
+from .session import Session, map_of
 from .status import STATUSES, Executed, Retry, Status
-from .version import VERSION
+from .throttle import Throttle
 
-EARLY_US = 50_000  # the broker's own word on a deadline says more than ours
-TRY_NEXT_US = 1_000_000  # not greeted for so long: another endpoint
-LEAVE_US = 1_000_000  # what runs at a broker that is going away has so long
-ENDPOINTS_MAX = 16
-CALLS_MAX = 4096
-
-
-@dataclass(slots=True)
-class Request:
-    """What is asked: a header without id and deadline, a body in MessagePack."""
-
-    header: wire.Header
-    body: bytes
-    timeout_us: int
-    retries: bool
-
-    @property
-    def idempotent(self) -> bool:
-        """Doing it twice does no harm; the broker's own answers never do."""
-        return self.header.command != wire.REQUEST or bool(self.header.flags & wire.IDEMPOTENT)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a call ended.
-
-    Attributes
-    ----------
-    status, executed
-        Whether it was served; whether the work was done.
-    flags, retry_after_ms, queue_us, service_us, instance
-        As the reply says; milliseconds and microseconds.
-    total_us : int
-        From the call to its end, microseconds.
-    attempts : int
-        How often it was sent, or would have been.
-    local : bool
-        No reply came: the status was made here.
-    body : bytes or None
-        MessagePack, as it came.
-    """
-
-    status: Status
-    executed: Executed
-    body: bytes | None = None
-    local: bool = False
-    flags: int = 0
-    retry_after_ms: int = 0
-    queue_us: int = 0
-    service_us: int = 0
-    total_us: int = 0
-    instance: str = ""
-    attempts: int = 1
-    idempotent: bool = False
-    reason: str = ""  # for people, where no reply came
-
-    def value(self) -> Any:
-        """The decoded body of a call that was served.
-
-        Raises
-        ------
-        FactError
-            It was not served; or (INTERNAL, BAD_ANSWER) its answer cannot be read.
-        """
-        if self.status is not Status.OK:
-            raise self.error()
-        try:
-            return wire.decode_body(self.body)
-        except ValueError as error:
-            raise InternalError(
-                Status.INTERNAL, code="BAD_ANSWER", message=str(error), executed=Executed.YES,
-                idempotent=self.idempotent, attempts=self.attempts,
-            ) from None  # fmt: skip
-
-    def error(self) -> FactError:
-        """What it raises, by the family of its status."""
-        failure = map_of(self.body) if self.status > Status.CANCELLED else {}
-        texts = {
-            name: value
-            for name in ("code", "message", "field", "hint", "error_id")
-            if type(value := failure.get(name)) is str
-        }
-        texts.setdefault("message", self.reason)
-        details = failure.get("details")
-        return FAMILIES[self.status](
-            self.status, executed=self.executed, retry_after_ms=self.retry_after_ms,
-            idempotent=self.idempotent, local=self.local, attempts=self.attempts,
-            details=details if isinstance(details, dict) else None, **texts,
-        )  # fmt: skip
-
-
-@dataclass(slots=True)
-class Ended:
-    """A call has ended."""
-
-    call: int
-    outcome: Outcome
-
-
-@dataclass(slots=True)
-class Told:
-    """A part of an answer has come, before it."""
-
-    call: int
-    number: int
-    value: Any
-
-
-@dataclass(slots=True)
-class Connect:
-    """The transport is to leave where it is, and connect there."""
-
-    endpoint: str
+CALLS_BYTES_MAX = 64 * 1024 * 1024  # of what calls without an end ask
+HELD_BACK = "held back: most of what was asked within two minutes was refused for overload"
 
 
 @dataclass(slots=True)
@@ -145,6 +38,7 @@ class Call:
     submitted_at: int
     deadline_at: int
     attempts: int = 1
+    line: Line | None = None  # at which it is asked; None: it waits for another attempt
 
 
 @dataclass(slots=True)
@@ -154,17 +48,17 @@ class Peer:
     Attributes
     ----------
     endpoint : str
-        In use now.
+        Where the next call goes.
     state : str
-        connecting, up, or refused: the broker will not have us.
+        connecting, up: greeted, by one broker at least; or refused: none will have us.
     instance : str
-        Of the broker greeted last.
+        Of the broker there; empty: not greeted yet.
     generation : int
         Of its process: another one is a restart.
     connections : int
-        Greetings so far.
+        Greetings so far, by all brokers.
     reason : str
-        For people: why refused or lost, or its last complaint.
+        For people: why refused or lost, or a broker's last complaint.
     """
 
     endpoint: str
@@ -176,91 +70,95 @@ class Peer:
 
 
 @dataclass(slots=True)
-class Config:
-    """What a client is made with; see `Client`."""
+class Broker:
+    """One broker that is known, given or named by another.
 
-    endpoints: list[str]
-    instance: str = ""
-    tenant: str | None = None
-    user: str | None = None
-    calls_max: int = CALLS_MAX
-    retries: bool = True
-    seed: int | None = None
-    session_id: bytes = field(default_factory=lambda: os.urandom(16))
+    Attributes
+    ----------
+    endpoint, instance : str
+        instance: empty: not greeted yet.
+    held, up, refused : bool
+        There is, or is to be, a connection; it has greeted us, and is there; it will not have us.
+    """
 
-    @classmethod
-    def of(cls, endpoints: str, **given: Any) -> Config:
-        """Check what a caller gave; endpoints with commas.
-
-        Raises
-        ------
-        ValueError
-        """
-        config = cls([text.strip() for text in endpoints.split(",")], **given)
-        config.instance = config.instance or f"python-{os.getpid()}"
-        names = (config.instance, config.tenant or "", config.user or "")
-        if not all(config.endpoints) or len(config.endpoints) > ENDPOINTS_MAX:
-            raise ValueError(f"endpoints: 1 to {ENDPOINTS_MAX}, with commas between them")
-        if any(len(name.encode()) > wire.NAME_BYTES_MAX for name in names):
-            raise ValueError(f"a name has more than {wire.NAME_BYTES_MAX} bytes")
-        if not 1 <= config.calls_max <= CALLS_MAX:
-            raise ValueError(f"calls_max: 1 to {CALLS_MAX}")
-        return config
+    endpoint: str
+    instance: str
+    held: bool
+    up: bool
+    refused: bool
 
 
 class Core:
     """See the module. Points in time are monotonic microseconds."""
 
     def __init__(self, config: Config, now_at: int) -> None:
-        self.config = config
-        self.session = Session(
-            role=wire.CLIENT, id=config.session_id, instance=config.instance, version=VERSION,
-            pid=os.getpid(), now_at=now_at, asks_max=config.calls_max, early_us=EARLY_US,
-        )  # fmt: skip
-        self.peer = Peer(config.endpoints[0])
-        self.retried = 0
-        self._refused: Status | None = None
-        self._endpoint = 0
-        self._own_names: set[str] = set()  # what the brokers that were greeted call themselves
-        self._tried_at = now_at  # when this endpoint was last seen alive, or taken up
-        self._leave_at: int | None = None
+        self.config, self._now_at = config, now_at
+        self.retried = self.resent = self.held_back = 0
+        self._chance = Random(config.seed)
+        self.lines = Lines(config, self._chance, now_at)
         self._calls: dict[int, Call] = {}
-        self._next = 1
+        self._next, self._bytes = 1, 0
         self._again: list[
             tuple[int, int]
         ] = []  # heap of (time, call) that wait for another attempt
-        self._budget = Budget(now_at)
-        self._chance = Random(config.seed)
-        self._events: list[Ended | Told | Connect] = []
+        self._budget, self._throttle = Budget(now_at), Throttle()
+        self._events: list[Ended | Told] = []
 
     # What it tells
 
-    def events(self) -> list[Ended | Told | Connect]:
+    def events(self) -> list[Ended | Told]:
         """What has happened since this was called last, in order."""
         events, self._events = self._events, []
         return events
+
+    def changes(self) -> list[Connect | Leave]:
+        """What is to happen to transports, in order."""
+        changes, self.lines.changes = self.lines.changes, []
+        return changes
 
     @property
     def calls(self) -> int:
         """Calls without an end."""
         return len(self._calls)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Since its start."""
+        own = {"retried": self.retried, "resent": self.resent, "held_back": self.held_back}
+        return dict(self.lines.counts, **own)
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end: a copy."""
+        lines = self.lines
+        line = lines.best(1, self._now_at) or lines.all()[0]
+        return Peer(
+            line.route.endpoint, lines.state, line.route.instance, line.session.generation,
+            lines.connections, lines.reason,
+        )  # fmt: skip
+
+    @property
+    def brokers(self) -> list[Broker]:
+        """All brokers that are known."""
+        up = {line.route.endpoint for line in self.lines.all() if line.session.up}
+        return [
+            Broker(route.endpoint, route.instance, route.held, route.endpoint in up, route.refused)
+            for route in self.lines.routes.all
+        ]
+
     def due_at(self) -> int:
         """When `tick` wants to be called."""
-        due_at = self.session.due_at()
-        if self._again:
-            due_at = min(due_at, self._again[0][0])
-        if len(self.config.endpoints) > 1 and not self.session.up and not self.session.refused:
-            due_at = min(due_at, self._tried_at + TRY_NEXT_US)
-        return due_at if self._leave_at is None else min(due_at, self._leave_at)
+        due_at = self.lines.due_at()
+        return min(due_at, self._again[0][0]) if self._again else due_at
 
-    def outgoing(self, now_at: int) -> bytes | None:
-        """The next message to send; the same until `sent`. None: there is none."""
-        return self.session.outgoing(now_at)
+    def outgoing(self, now_at: int, line: int = 0) -> bytes | None:
+        """The next message to send there; the same until `sent`. None: there is none."""
+        found = self.lines.get(line)
+        return None if found is None else found.session.outgoing(now_at)
 
-    def sent(self) -> None:
+    def sent(self, line: int = 0) -> None:
         """It has left."""
-        self.session.sent()
+        self._session(line).sent()
 
     # What is done
 
@@ -272,226 +170,237 @@ class Core:
         int
             Its number.
         """
+        self._now_at = now_at
         number, self._next = self._next, self._next + 1
         call = Call(request, now_at, now_at + request.timeout_us)
         header = request.header
         header.tenant = header.tenant or self.config.tenant
         if self.config.user and header.extension is None:
             header.extension = {"user": self.config.user}
-        self._budget.earn()
         full = len(self._calls) >= self.config.calls_max
         self._calls[number] = call
-        if full:
-            self._end(
-                number, Status.BUSY_FULL, Executed.NO, now_at, "calls_max calls are without an end"
-            )
+        self._bytes += len(request.body)
+        if full or self._bytes > CALLS_BYTES_MAX:
+            self._end(number, Status.BUSY_FULL, Executed.NO, "too many calls are without an end")
+        elif self._holds_back(header):
+            self.held_back += 1
+            self._end(number, Status.BUSY_SHED, Executed.NO, HELD_BACK)
         else:
-            self._ask(number, now_at)
+            self._ask_or_end(number)
         return number
 
     def cancel(self, number: int, now_at: int) -> bool:
         """Withdraw a call: it ends with CANCELLED. False: it has ended, or never was."""
-        if number not in self._calls:
+        self._now_at = now_at
+        call = self._calls.get(number)
+        if call is None:
             return False
-        self.session.cancel(number)
-        self._end(number, Status.CANCELLED, Executed.MAYBE, now_at)
+        if call.line is not None:
+            call.line.session.cancel(number)
+        self._end(number, Status.CANCELLED, Executed.MAYBE)
         return True
 
-    def take(self, message: bytes, now_at: int) -> None:
+    def take(self, message: bytes, now_at: int, line: int = 0) -> None:
         """Take one message in."""
-        self.session.take(message, now_at)
+        self._session(line).take(message, now_at)
         self._look(now_at)
 
-    def lost(self, now_at: int) -> None:
+    def lost(self, now_at: int, line: int = 0) -> None:
         """The transport says that the connection is gone."""
-        self.session.lost("the connection was closed", now_at)
+        self._session(line).lost("the connection was closed", now_at)
         self._look(now_at)
 
     def tick(self, now_at: int) -> None:
         """Do what is due."""
+        self._now_at = now_at
         while self._again and self._again[0][0] <= now_at:
             number = heapq.heappop(self._again)[1]
             if number in self._calls:
-                self._ask(number, now_at)
-        self.session.tick(now_at)
+                self._ask_or_end(number)
+        self.lines.tick(now_at)
         self._look(now_at)
-        self._choose_endpoint(now_at)
 
     def close(self, now_at: int) -> None:
-        """Say goodbye, and end every call; only `outgoing` is of use after that."""
-        for number in list(self._calls):
-            self.session.cancel(number)
-            self._end(number, Status.CANCELLED, Executed.MAYBE, now_at, "the client was closed")
-        self.session.say(
-            self.session.connection, wire.Header(wire.DISCONNECT, status=Status.CANCELLED)
-        )
+        """Say goodbye, and end every call; only `outgoing` is of use after that. What is DETACHED goes
+        on at the broker."""
+        self._now_at = now_at
+        for number, call in list(self._calls.items()):
+            if call.line is not None and not call.request.header.flags & wire.DETACHED:
+                call.line.session.cancel(number)
+            self._end(number, Status.CANCELLED, Executed.MAYBE, "the client was closed")
+        for line in self.lines.all():
+            line.say_goodbye()
 
     # Its own
 
-    def _ask(self, number: int, now_at: int) -> None:
-        if self._refused is not None:
-            self._end(number, self._refused, Executed.NO, now_at, self.peer.reason)
-            return
-        call = self._calls[number]
-        request = call.request
-        request.header.attempt = call.attempts - 1
-        status = self.session.ask(request.header, request.body, call.deadline_at, number, now_at)
-        if status is not Status.OK:
-            self._end(number, status, Executed.NO, now_at)
+    def _session(self, line: int) -> Session:
+        found = self.lines.get(line)
+        assert found is not None  # the owner has a transport for it
+        return found.session
 
-    def _end(
-        self, number: int, status: Status, executed: Executed, now_at: int, reason: str = ""
-    ) -> None:
-        """An end that is made here."""
+    def _holds_back(self, header: wire.Header) -> bool:
+        if header.command != wire.REQUEST:
+            return False
+        self._budget.earn()
+        if not self.config.retries or header.importance == 0:
+            return False
+        return self._throttle.holds(self._now_at, self._chance.random())
+
+    def _ask(self, number: int) -> Status:
+        """For the first time or again; OK, or why it cannot be."""
+        call = self._calls[number]
+        header = call.request.header
+        line = self.lines.best(header.importance, self._now_at)
+        if line is None:
+            return self.lines.refused or Status.NO_WORKER
+        header.attempt, call.line = call.attempts - 1, line
+        return line.session.ask(header, call.request.body, call.deadline_at, number, self._now_at)
+
+    def _ask_or_end(self, number: int) -> None:
+        status = self._ask(number)
+        if status is not Status.OK:
+            reason = self.lines.reason if status is self.lines.refused else ""
+            self._end(number, status, Executed.NO, reason)
+
+    def _ask_again(self, number: int) -> bool:
+        """Elsewhere, or here once it is back, with the next attempt. False: it cannot be."""
+        call = self._calls[number]
+        call.attempts += 1
+        if self._ask(number) is Status.OK:
+            return True
+        call.attempts -= 1
+        return False
+
+    def _take_out(self, number: int) -> Call:
         call = self._calls.pop(number)
+        self._bytes -= len(call.request.body)
+        return call
+
+    def _end(self, number: int, status: Status, executed: Executed, reason: str = "") -> None:
+        """An end that is made here."""
+        call = self._take_out(number)
         self._events.append(Ended(number, Outcome(
-            status, executed, local=True, total_us=now_at - call.submitted_at, attempts=call.attempts,
-            idempotent=call.request.idempotent, reason=reason,
+            status, executed, local=True, total_us=self._now_at - call.submitted_at,
+            attempts=call.attempts, idempotent=call.request.idempotent, reason=reason,
         )))  # fmt: skip
 
     def _look(self, now_at: int) -> None:
-        for event in self.session.events():
-            self._on(event, now_at)
+        self._now_at = now_at
+        for line in self.lines.all():
+            for event in line.session.events():
+                self._on(line, event)
 
-    def _on(self, event: Event, now_at: int) -> None:
+    def _on(self, line: Line, event: Event) -> None:
         if isinstance(event, Answered):
-            self._on_answered(event, now_at)
+            self._on_answered(line, event)
         elif isinstance(event, Part):
             self._on_part(event)
         elif isinstance(event, Up):
-            self._learn(event.welcome.get("brokers"), names_itself=True)
-            self.peer = Peer(
-                self.peer.endpoint, "up", event.welcome["instance"], self.session.generation,
-                self.peer.connections + 1,
-            )  # fmt: skip
+            self._move_waiting(self.lines.on_up(line, event))
         elif isinstance(event, Down):
-            self.peer.state, self.peer.reason = "connecting", event.reason
-            self._tried_at = now_at - TRY_NEXT_US  # look for another at once
+            self._move_waiting(self.lines.on_down(line, event.reason))
         elif isinstance(event, Refused):
-            self.peer.state, self.peer.reason = "refused", event.reason or event.status.text
-            self._refused = event.status
-            self._end_all_refused(now_at)
+            self.lines.on_refused(line, event)
+            self._end_what_waits_in_vain()
         elif isinstance(event, Came):
-            self._on_pair(event, now_at)
+            self._on_pair(line, event)
 
-    def _end_all_refused(self, now_at: int) -> None:
-        assert self._refused is not None
-        for number in list(self._calls):  # those that wait for another attempt
-            self._end(number, self._refused, Executed.NO, now_at, self.peer.reason)
+    def _move_waiting(self, line: Line | None) -> None:
+        """What waits there goes to another that is up. What has left stays: it is resumed, or ends."""
+        if line is None or line.session.asks == 0:
+            return
+        for number, call in list(self._calls.items()):
+            if call.line is line and line.session.take_back(number):
+                self._ask_or_end(number)
 
-    def _on_pair(self, event: Came, now_at: int) -> None:
+    def _end_what_waits_in_vain(self) -> None:
+        """Nobody is left for those that wait for another attempt."""
+        if self.lines.best(1, self._now_at) is None and self.lines.routes.next() is None:
+            for number in list(self._calls):
+                status = self.lines.refused or Status.NO_WORKER
+                self._end(number, status, Executed.NO, self.lines.reason)
+
+    def _on_pair(self, line: Line, event: Came) -> None:
         """It belongs to no call; but a broker may say that it goes, or why it does not answer."""
-        if event.header.command == wire.GOAWAY:
-            self._learn(map_of(event.body).get("brokers"), names_itself=False)
-            self._leave(now_at)
-        elif event.header.command == wire.ERROR:
-            message = map_of(event.body).get("message")
-            self.peer.reason = message if type(message) is str else ""
+        header, body = event.header, map_of(event.body)
+        if header.command == wire.GOAWAY:
+            self.lines.on_goaway(line, body.get("brokers"), header.retry_after_ms, self._now_at)
+        elif header.command == wire.ERROR and type(body.get("message")) is str:
+            self.lines.reason = body["message"]
 
     def _on_part(self, event: Part) -> None:
         """One that was not asked for, or that cannot be read, is passed over: the answer is whole without."""
-        if not self._calls[event.tag].request.header.flags & wire.STREAM:
+        call = self._calls.get(event.tag)
+        if call is None or not call.request.header.flags & wire.STREAM:
             return
         try:
             value = wire.decode_body(event.body)
         except ValueError:
-            self.session.counts["malformed"] += 1
+            self.lines.counts["malformed"] += 1
             return
         self._events.append(Told(event.tag, event.number, value))
 
-    def _on_answered(self, event: Answered, now_at: int) -> None:
-        call = self._calls[event.tag]
+    def _on_answered(self, line: Line, event: Answered) -> None:
+        call = self._calls.get(event.tag)
+        if call is None:  # it has ended for another reason in the same turn
+            return
         header = event.header
         status, executed = STATUSES[header.status], Executed(header.executed)
-        if status is not Status.OK and self._tries_again(event, call, status, executed, now_at):
+        if not event.local:
+            line.route.learn(header, self._now_at)
+            if call.request.header.command == wire.REQUEST:
+                self._throttle.learn(header, self._now_at)
+        keeps_on = self.config.retries and call.request.retries and status is not Status.OK
+        if keeps_on and (
+            self._outlives(line, event, call) if event.local else self._tries_again(event, call)
+        ):
             return
-        del self._calls[event.tag]
+        self._take_out(event.tag)
         self._events.append(Ended(event.tag, Outcome(
             status, executed, event.body, event.local, header.flags, header.retry_after_ms,
-            header.queue_us, header.service_us, now_at - call.submitted_at, header.instance or "",
-            call.attempts, call.request.idempotent, self.peer.reason if event.local else "",
+            header.queue_us, header.service_us, self._now_at - call.submitted_at,
+            header.instance or "", call.attempts, call.request.idempotent,
+            self.lines.reason if event.local else "",
         )))  # fmt: skip
 
-    def _tries_again(
-        self, event: Answered, call: Call, status: Status, executed: Executed, now_at: int
-    ) -> bool:
-        if not (self.config.retries and call.request.retries) or self.session.refused:
+    def _outlives(self, line: Line, event: Answered, call: Call) -> bool:
+        """No reply came: its line was lost, or wants none of us."""
+        header = event.header
+        if line.session.refused and header.executed == Executed.NO:
+            return self.lines.routes.usable > 1 and self._ask(event.tag) is Status.OK
+        if (
+            header.status != Status.WORKER_LOST
+            or not call.request.idempotent
+            or call.attempts >= TRIES_MAX
+        ):
             return False
+        following = self.lines.best(call.request.header.importance, self._now_at)
+        if following is not None:
+            following.say_resume(self._now_at)
+        if not self._ask_again(event.tag):
+            return False
+        self.resent += 1
+        return True
+
+    def _tries_again(self, event: Answered, call: Call) -> bool:
+        header, now_at = event.header, self._now_at
+        status = STATUSES[header.status]
         wait = wait_us(
-            status,
-            executed,
-            event.header.retry_after_ms,
-            call.request.idempotent,
-            call.attempts,
-            self._chance,
-        )
+            status, Executed(header.executed), header.retry_after_ms, call.request.idempotent,
+            call.attempts, self._chance,
+        )  # fmt: skip
         if wait is None or now_at + wait + 1000 > call.deadline_at:
             return False
         if status.retry is Retry.ELSEWHERE:
-            if len(self.config.endpoints) == 1:
+            if self.lines.routes.usable < 2 or not self._ask_again(event.tag):
                 return False
-            self._leave(now_at)
-        # What the loss or the end of a broker makes us send again is no sign of overload.
-        free = event.local or status.retry is Retry.ELSEWHERE
-        if not free and not self._budget.spend(now_at):
+        elif not self._budget.spend(now_at):
             return False
-        self.retried += 1
-        call.attempts += 1
-        heapq.heappush(self._again, (now_at + wait, event.tag))
-        return True
-
-    def _learn(self, brokers: Any, names_itself: bool) -> None:
-        """Brokers that one has named, itself first or not at all."""
-        for number, address in enumerate(brokers if type(brokers) is list else []):
-            endpoint = address.get("frontend") if type(address) is dict else None
-            if type(endpoint) is not str or not endpoint:
-                continue
-            if names_itself and number == 0:
-                self._own_names.add(endpoint)
-            elif (
-                endpoint not in self.config.endpoints
-                and endpoint not in self._own_names
-                and len(self.config.endpoints) < ENDPOINTS_MAX
-            ):
-                self.config.endpoints.append(endpoint)
-
-    def forget(self, endpoint: str) -> str:
-        """What a broker has named is no endpoint.
-
-        Returns
-        -------
-        str
-            Where to connect instead: the first that was given.
-        """
-        self.config.endpoints.remove(endpoint)
-        self._endpoint = 0
-        self.peer.endpoint = self.config.endpoints[0]
-        return self.peer.endpoint
-
-    def _leave(self, now_at: int) -> None:
-        """The broker is going away: nothing more leaves for it, what runs there may end."""
-        if len(self.config.endpoints) > 1 and self._leave_at is None and self.session.up:
-            self._leave_at = now_at + LEAVE_US
-            self.session.held = True
-
-    def _choose_endpoint(self, now_at: int) -> None:
-        session = self.session
-        if session.up:
-            self._tried_at = now_at
         else:
-            self._leave_at = None
-        if len(self.config.endpoints) == 1 or session.refused:
-            return
-        leaves = self._leave_at is not None and (now_at >= self._leave_at or session.under_way == 0)
-        if not leaves and (session.up or now_at < self._tried_at + TRY_NEXT_US):
-            return
-        self._tried_at, self._leave_at = now_at, None
-        self._endpoint = (self._endpoint + 1) % len(self.config.endpoints)
-        session.lost("another broker is tried", now_at)
-        self._look(now_at)
-        self._tried_at = now_at
-        self.peer.endpoint, self.peer.state = self.config.endpoints[self._endpoint], "connecting"
-        self._events.append(Connect(self.peer.endpoint))
+            call.attempts, call.line = call.attempts + 1, None
+            heapq.heappush(self._again, (now_at + wait, event.tag))
+        self.retried += 1
+        return True
 
 
 def pack(value: Any) -> bytes:
@@ -506,8 +415,3 @@ def pack(value: Any) -> bytes:
         return bytes(msgpack.packb(value))
     except OverflowError as error:
         raise ValueError("an integer is beyond 64 bits") from error
-
-
-def due_ms(due_at: int, now_at: int) -> int:
-    """For poll(): how long to wait, rounded up, milliseconds; -1: for ever."""
-    return -1 if due_at == NEVER else max(0, -((now_at - due_at) // 1000))

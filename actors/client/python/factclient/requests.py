@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, TypedDict
 
 from . import wire
-from .core import Outcome, Request, pack
+from .calls import Outcome, Request
+from .core import pack
 from .errors import InternalError
 from .status import Executed, Status
 
@@ -35,7 +36,16 @@ class How(TypedDict, total=False):
     key : int
         Keeps related requests together; 0 to 2^64 - 1.
     idempotency_key : bytes
-        16 bytes.
+        16 bytes: a request is known by it again.
+    coalesce : bool
+        While one of the same idempotency key waits or runs, this one shares its execution; else it is
+        refused with DUPLICATE_RUNNING.
+    keep : bool
+        The broker holds the answer until it has arrived: the call outlives a connection that breaks and
+        is back within 3 s. As a rule what is not idempotent is kept; what is, is asked again.
+    detached : bool
+        It goes on though this client ends; for 30 s after, the same request under the same
+        ``idempotency_key``, with ``coalesce``, gets its answer.
     trace : bytes
         W3C trace context: 25 bytes.
     retries : bool
@@ -57,6 +67,9 @@ class How(TypedDict, total=False):
     user: str
     key: int
     idempotency_key: bytes
+    coalesce: bool
+    keep: bool
+    detached: bool
     trace: bytes
     retries: bool
     on_partial: Callable[[Any, int], object]
@@ -157,6 +170,9 @@ def _header(command: int, role: int, method: str, how: How) -> wire.Header:
     flags |= wire.NO_CACHE * how.get("no_cache", False) | wire.REFRESH * how.get("refresh", False)
     flags |= wire.ONLY_IF_CACHED * how.get("only_if_cached", False)
     flags |= wire.STREAM * (how.get("on_partial") is not None)
+    flags |= wire.COALESCE * how.get("coalesce", False) | wire.DETACHED * how.get("detached", False)
+    if command == wire.REQUEST:
+        flags |= wire.KEEP * how.get("keep", not flags & wire.IDEMPOTENT)
     header = wire.Header(
         command, flags, role=role, method=method, importance=how.get("importance", 1), key=how.get("key"),
         tenant=how.get("tenant"), idempotency_key=how.get("idempotency_key"), trace=how.get("trace"),

@@ -11,7 +11,7 @@ from random import Random
 
 from .status import Executed, Retry, Status, may_retry
 
-ATTEMPTS_MAX = 3
+TRIES_MAX = 3
 BACKOFF_US = 50_000  # chance between 0 and this; twice as much each time
 BUDGET_PART = 10  # one attempt for so many requests ...
 BUDGET_PER_S = 10  # ... and so many a second
@@ -65,7 +65,7 @@ def wait_us(
         Microseconds; None: it is not tried again. What the caller withdrew and what the tool itself
         says is his to decide, whatever the table allows.
     """
-    if attempts >= ATTEMPTS_MAX or status in (Status.CANCELLED, Status.APP_ERROR):
+    if attempts >= TRIES_MAX or status in (Status.CANCELLED, Status.APP_ERROR):
         return None
     if not may_retry(status, executed, retry_after_ms, idempotent):
         return None

@@ -9,88 +9,23 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Callable
 
 import msgpack
 
 from . import wire
+from .asks import Ask
+from .events import Answered, Came, Down, Event, Part, Refused, Up
 from .status import STATUSES, Executed, Status
 
 GREETING_US = 3_000_000  # greet again after so much silence; WELCOME says what holds then
 REGREET_US = 100_000  # but not more often than this, whoever sends us away
 NEVER = 2**63 - 1
 _U32 = 2**32
-
-
-@dataclass(slots=True)
-class Up:
-    """Greeted."""
-
-    welcome: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Down:
-    """The connection, or who was there, is gone; it greets again by itself."""
-
-    reason: str
-
-
-@dataclass(slots=True)
-class Refused:
-    """The other side will not have us, for good."""
-
-    status: Status
-    reason: str
-
-
-@dataclass(slots=True)
-class Answered:
-    """The end of a question: the REPLY, or one made here (local)."""
-
-    tag: int
-    header: wire.Header
-    body: bytes | None
-    local: bool
-
-
-@dataclass(slots=True)
-class Part:
-    """A part of an answer, before it."""
-
-    tag: int
-    number: int
-    body: bytes | None
-
-
-@dataclass(slots=True)
-class Came:
-    """Any other pair: REQUEST, CANCEL, DRAIN, QUERY, GOAWAY, ERROR ..."""
-
-    header: wire.Header
-    body: bytes | None
-    connection: int
-
-
-Event = Up | Down | Refused | Answered | Part | Came
-
-
-class Ask:
-    """A question without an answer."""
-
-    __slots__ = ("tag", "header", "body", "deadline_at", "sent", "size", "ended")
-
-    def __init__(self, tag: int, header: wire.Header, body: bytes | None, deadline_at: int) -> None:
-        self.tag, self.header, self.body, self.deadline_at = tag, header, body, deadline_at
-        self.sent = self.ended = False
-        self.size = len(body or b"") + wire.HEADER_BYTES_MAX
-
-    @property
-    def counts(self) -> bool:
-        """Against the credit of the other side."""
-        return self.header.command == wire.REQUEST
-
+RESUME_US = 3_000_000  # so soon after a loss it must be known that a question with KEEP goes on
+COUNTS = ("asked", "answered", "late_answers", "timed_out", "lost", "cancelled", "malformed")
+ACKS = 32  # answers that were held for us are acknowledged after so many, or with a beat
+STATUS_FIRST = 1 << 49  # from here count the questions of our own what became of one
 
 class Session:
     """See the module.
@@ -114,6 +49,8 @@ class Session:
     early_us : int
         The other side is told a deadline so much nearer, a tenth of it at most: so its own word
         arrives before ours is due.
+    counts : dict, optional
+        Where it counts, if several count together.
     now_at : int
 
     Attributes
@@ -135,18 +72,16 @@ class Session:
         asks_max: int = 4096,
         waiting_bytes_max: int = 16 * 1024 * 1024,
         early_us: int = 0,
+        counts: dict[str, int] | None = None,
     ) -> None:
         self.role, self.id, self.instance, self.version, self.pid = role, id, instance, version, pid
         self.ready, self.asks_max, self.waiting_bytes_max = ready, asks_max, waiting_bytes_max
         self.early_us = early_us
         self.up = self.refused = False
         self.heartbeat: Callable[[], bytes | None] = lambda: None
-        self.held = False  # what is asked waits in line
         self.connection = 0  # counts greetings: names a connection
         self.generation = 0  # of who was greeted last
-        self.counts = dict.fromkeys(
-            ("asked", "answered", "late_answers", "timed_out", "lost", "cancelled", "malformed"), 0
-        )
+        self.counts = dict.fromkeys(COUNTS, 0) if counts is None else counts
         self._events: deque[Event] = deque()
         self._outgoing = wire.Outgoing()
         self._by_id: dict[int, Ask] = {}
@@ -154,7 +89,7 @@ class Session:
         self._line: deque[Ask] = deque()  # what waits, and some that have ended
         self._due: list[tuple[int, int]] = []  # heap of (deadline_at, id), and some that have ended
         self._waiting_bytes = 0
-        self._next_id, self._beats = 1, 0
+        self._next_id, self._beats, self._unacknowledged = 1, 0, 0
         self._granted = self._sent = 0  # to us: REQUESTs we may have sent in all, modulo 2^32
         self._grants = 0  # by us, the same
         self._greet, self._greet_at = True, 0
@@ -175,9 +110,13 @@ class Session:
         return len(self._by_id)
 
     @property
-    def under_way(self) -> int:
-        """Of them those that have left."""
-        return sum(ask.sent for ask in self._by_id.values())
+    def has_credit(self) -> bool:
+        """A REQUEST would leave at once."""
+        return self._may_send(True) and self._waiting_bytes == 0
+
+    def is_suspect(self, now_at: int) -> bool:
+        """It is up, and has not been heard for half of the time after which it counts as gone."""
+        return self.up and now_at - self._heard_at >= self._dead_us // 2
 
     def due_at(self) -> int:
         """When `tick` wants to be called."""
@@ -233,7 +172,7 @@ class Session:
             return Status.BUSY_FULL
         header.id = self._next_id
         ask = Ask(tag, header, body, deadline_at)
-        if self._waiting_bytes + ask.size > self.waiting_bytes_max and not self._may_send(ask):
+        if self._waiting_bytes + ask.size > self.waiting_bytes_max and not self._may_send(ask.counts):
             return Status.BUSY_FULL
         self._next_id += 1
         self._by_id[header.id] = self._by_tag[tag] = ask
@@ -251,6 +190,14 @@ class Session:
             return False
         self._say_cancel(ask)
         self.counts["cancelled"] += 1
+        self._remove(ask)
+        return True
+
+    def take_back(self, tag: int) -> bool:
+        """A question that has not left is not to leave. False: it has, or there is none."""
+        ask = self._by_tag.get(tag)
+        if ask is None or ask.sent:
+            return False
         self._remove(ask)
         return True
 
@@ -301,6 +248,8 @@ class Session:
                 self.counts["malformed"] += 1
             else:
                 self._take_pair(pair, now_at)
+        if self._unacknowledged >= ACKS:
+            self._acknowledge()
         self._send_what_waits(now_at)
 
     def lost(self, reason: str, now_at: int) -> None:
@@ -309,7 +258,8 @@ class Session:
             return
         was_up = self.up
         self._regreet(now_at)
-        self._end_what_left()
+        self._end_what_left(kept_too=False)
+        self._await_resuming(now_at)
         if was_up:
             self._events.append(Down(reason))
 
@@ -317,8 +267,8 @@ class Session:
         """Do what is due: end what is too late, give up on silence, beat."""
         while self._due and self._due[0][0] <= now_at:
             ask = self._by_id.get(heapq.heappop(self._due)[1])
-            if ask is not None:
-                self._end_late(ask)
+            if ask is not None and ask.due_at <= now_at:
+                self._end_late(ask, now_at)
         if self.refused:
             return
         if now_at - self._heard_at >= self._dead_us and not self._greet:
@@ -326,6 +276,8 @@ class Session:
         if self.up and now_at >= self._beat_at:
             self._beats += 1
             self._put(wire.HEARTBEAT, self._beats, self.heartbeat())
+            if self._unacknowledged:
+                self._acknowledge()
             self._beat_at = now_at + self._heartbeat_us
 
     # Its own
@@ -350,48 +302,92 @@ class Session:
             self._put(wire.READY, body=body)
 
     def _regreet(self, now_at: int) -> None:
-        self.up = self.held = False
+        self.up = False
         self._greet, self._greet_at = True, now_at + REGREET_US
         self._heard_at, self._dead_us = now_at, GREETING_US
         self._outgoing.clear()
 
     def _remove(self, ask: Ask) -> None:
         ask.ended = True
-        del self._by_id[ask.header.id], self._by_tag[ask.tag]
+        del self._by_id[ask.id], self._by_tag[ask.tag]
         if not ask.sent:
             self._waiting_bytes -= ask.size
 
     def _end(self, ask: Ask, status: Status, executed: Executed) -> None:
         self._remove(ask)
-        header = wire.Header(wire.REPLY, id=ask.header.id, status=status, executed=executed)
+        header = wire.Header(wire.REPLY, id=ask.id, status=status, executed=executed)
         self._events.append(Answered(ask.tag, header, None, True))
 
-    def _end_late(self, ask: Ask) -> None:
+    def _end_late(self, ask: Ask, now_at: int) -> None:
         """Of what has not left it is known that nothing was executed."""
-        self.counts["timed_out"] += 1
         self._say_cancel(ask)
+        if ask.resuming and now_at < ask.deadline_at:
+            self._end_lost(ask)
+            return
+        self.counts["timed_out"] += 1
         if ask.sent:
             self._end(ask, Status.DEADLINE_RUNNING, Executed.MAYBE)
         else:
             self._end(ask, Status.DEADLINE_QUEUED, Executed.NO)
 
-    def _end_what_left(self) -> None:
+    def _end_lost(self, ask: Ask) -> None:
+        self.counts["lost"] += 1
+        self._end(ask, Status.WORKER_LOST, Executed.MAYBE)
+
+    def _end_what_left(self, kept_too: bool) -> None:
         """It may have been executed, and nobody will say. What had not left, leaves later."""
-        for ask in [ask for ask in self._by_id.values() if ask.sent]:
-            self.counts["lost"] += 1
-            self._end(ask, Status.WORKER_LOST, Executed.MAYBE)
+        for ask in list(self._by_id.values()):
+            if ask.sent and (kept_too or not ask.kept):
+                self._end_lost(ask)
+
+    # What outlives a connection
+
+    def _await_resuming(self, now_at: int) -> None:
+        """What is held for us may still be answered, if the other side soon says so."""
+        for ask in self._by_id.values():
+            if ask.sent and not ask.resuming:
+                ask.resuming, ask.due_at = True, min(ask.deadline_at, now_at + RESUME_US)
+                heapq.heappush(self._due, (ask.due_at, ask.id))
+
+    def _ask_what_became(self) -> None:
+        """Of those that had left; answers that are held for us come before the answer to this."""
+        for ask in self._by_id.values():
+            if ask.sent:
+                header = wire.Header(
+                    wire.QUERY, id=STATUS_FIRST + ask.id, deadline_ms=RESUME_US // 1000,
+                    role=wire.BROKER, method="status",
+                )  # fmt: skip
+                self._outgoing.put(wire.encode_pair(header, msgpack.packb({"id": ask.id})))
+
+    def _on_what_became(self, header: wire.Header, body: bytes | None) -> None:
+        ask = self._by_id.get(header.id - STATUS_FIRST)
+        if ask is None or not ask.resuming:
+            return
+        state = map_of(body).get("state") if header.status == Status.OK else None
+        if type(state) is not str or state == "unknown":
+            self._end_lost(ask)
+            return
+        ask.resuming, ask.due_at = False, ask.deadline_at
+        heapq.heappush(self._due, (ask.due_at, ask.id))
+
+    def _acknowledge(self) -> None:
+        """Every answer below the oldest question that is open has come."""
+        floor = next(iter(self._by_id), self._next_id) - 1
+        if self.up and floor > 0:
+            self._put(wire.ACKFLOOR, floor)
+            self._unacknowledged = 0
 
     def _say_cancel(self, ask: Ask) -> None:
         if ask.sent and ask.counts and self.up:
-            self._put(wire.CANCEL, ask.header.id)
+            self._put(wire.CANCEL, ask.id)
 
-    def _may_send(self, ask: Ask) -> bool:
+    def _may_send(self, counts: bool) -> bool:
         left = (self._granted - self._sent) % _U32
-        return self.up and not self.held and (not ask.counts or 0 < left < _U32 // 2)
+        return self.up and (not counts or 0 < left < _U32 // 2)
 
     def _send_what_waits(self, now_at: int) -> None:
         line = self._line
-        while line and (line[0].ended or self._may_send(line[0])):
+        while line and (line[0].ended or self._may_send(line[0].counts)):
             ask = line.popleft()
             if not ask.ended:
                 self._send(ask, now_at)
@@ -429,10 +425,14 @@ class Session:
     def _on_reply(self, header: wire.Header, body: bytes | None) -> None:
         ask = self._by_id.get(header.id)
         self._take_credit(header.credit)
+        if header.id > STATUS_FIRST:
+            self._on_what_became(header, body)
+            return
         if ask is None or not ask.sent:
             self.counts["late_answers"] += 1
             return
         self.counts["answered"] += 1
+        self._unacknowledged += ask.kept
         self._remove(ask)
         self._events.append(Answered(ask.tag, header, body, False))
 
@@ -458,10 +458,13 @@ class Session:
             self.counts["malformed"] += 1
             return
         self.up = True
+        if welcome["generation"] != self.generation:
+            self._end_what_left(kept_too=True)  # it knows nothing of them
         self.generation = welcome["generation"]
         self._heartbeat_us, self._dead_us = heartbeat_ms * 1000, dead_ms * 1000
         self._beat_at = self._heard_at + self._heartbeat_us
         self._granted, self._sent = header.credit, 0
+        self._ask_what_became()
         self._events.append(Up(welcome))
 
     def _on_disconnect(self, header: wire.Header, body: bytes | None, now_at: int) -> None:
@@ -472,7 +475,7 @@ class Session:
         reason = map_of(body).get("reason")
         self.up, self.refused = False, True
         self._outgoing.clear()
-        self._end_what_left()
+        self._end_what_left(kept_too=True)
         status = STATUSES[header.status or Status.BAD_REQUEST]
         for ask in list(self._by_id.values()):
             self._end(ask, status, Executed.NO)

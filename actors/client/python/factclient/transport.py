@@ -48,6 +48,8 @@ class Transport:
     ----------
     keys : Keys or None
         To speak CURVE with; None: connections are plain.
+    context : zmq.Context, optional
+        Shared with others, whose owner ends it; else it has its own.
 
     Attributes
     ----------
@@ -57,10 +59,10 @@ class Transport:
         When to connect anew, since a handshake has failed.
     """
 
-    def __init__(self, keys: Keys | None = None) -> None:
+    def __init__(self, keys: Keys | None = None, context: zmq.Context[Any] | None = None) -> None:
         if keys is not None and not zmq.has("curve"):
             raise ValueError("this pyzmq has no CURVE: install one with libsodium")
-        self._context: zmq.Context[Any] = zmq.Context()
+        self._context: zmq.Context[Any] = context or zmq.Context()
         self._keys, self._server = keys, 0  # of the servers' keys, the one that is tried now
         self._endpoint = ""
         self.refusal, self.again_at = "", NEVER
@@ -102,7 +104,7 @@ class Transport:
         self.socket = self.monitor = None
 
     def close(self) -> None:
-        """For good; what was sent has a tenth of a second to leave."""
+        """For good, with its own context; what was sent has a tenth of a second to leave."""
         self.disconnect()
         self._context.term()
 

@@ -1,17 +1,23 @@
-"""One turn of a client's loop: bytes between a core and a transport. Blocks nowhere."""
+"""One turn of a client's loop: bytes between a core and its transports. Blocks nowhere."""
 
 from __future__ import annotations
 
-from typing import Callable, Protocol
+from typing import Any, Callable, Protocol
 
-from .core import Connect, Core, Ended, Told
+import zmq
+
+from .calls import Ended, Told
+from .core import Core
+from .keys import Keys
+from .lines import Connect
+from .session import NEVER
 from .transport import Transport, now_at
 
 TURN_MESSAGES_MAX = 64  # taken in before others get their turn
 
 
 class _Talks(Protocol):
-    """What a core and a session have in common."""
+    """A session, or what stands on one."""
 
     def take(self, message: bytes, now_at: int) -> None: ...
 
@@ -44,41 +50,109 @@ def send_out(talks: _Talks, transport: Transport) -> bool:
     return False
 
 
-def turn(
-    core: Core, transport: Transport, connect: Callable[[str], None]
-) -> tuple[list[Ended | Told], bool]:
-    """Take in, do what is due, send.
+class Wires:
+    """The transports of a core's lines.
 
     Parameters
     ----------
     core : Core
-    transport : Transport
-    connect : callable
-        Connects the transport to another endpoint.
+    keys : Keys or None
+    on_open, on_close : callable, optional
+        Told of a transport after it has connected, and before it leaves where it was.
 
-    Returns
-    -------
-    happened : list of Ended and Told
-        Calls that have ended, and parts of answers before that, in order.
-    writing : bool
-        Something could not leave.
+    Attributes
+    ----------
+    writing : set of Transport
+        Those in which something could not leave.
     """
-    take_in(core, transport)
-    if transport.was_lost():
-        core.lost(now_at())
-    if transport.refusal:
-        core.peer.reason = transport.refusal
-    endpoint = transport.connects_again(now_at())
-    if endpoint is not None:
-        connect(endpoint)
-    core.tick(now_at())
-    happened: list[Ended | Told] = []
-    for event in core.events():
-        if isinstance(event, Connect):
-            try:
-                connect(event.endpoint)
-            except ValueError:  # one that was given would have been refused at the start
-                connect(core.forget(event.endpoint))
+
+    def __init__(
+        self,
+        core: Core,
+        keys: Keys | None,
+        on_open: Callable[[Transport], None] = lambda _: None,
+        on_close: Callable[[Transport], None] = lambda _: None,
+    ) -> None:
+        self._core, self._keys, self._on_open, self._on_close = core, keys, on_open, on_close
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._transports: dict[int, Transport] = {}
+        self.writing: set[Transport] = set()
+        self._change()
+
+    def all(self) -> list[Transport]:
+        """Those that are connected, or are to be."""
+        return list(self._transports.values())
+
+    def due_at(self) -> int:
+        """When `turn` is wanted, though nothing comes."""
+        return min((transport.again_at for transport in self.all()), default=NEVER)
+
+    def turn(self) -> list[Ended | Told]:
+        """Take in, do what is due, send.
+
+        Returns
+        -------
+        list of Ended and Told
+            Calls that have ended, and parts of answers before that, in order.
+        """
+        core = self._core
+        for number, transport in self._transports.items():
+            line = core.lines.get(number)
+            assert line is not None  # lines that end have no transport any more
+            take_in(line.session, transport)
+            if transport.was_lost():
+                core.lost(now_at(), number)
+            if transport.refusal:
+                core.lines.reason = transport.refusal
+        core.tick(now_at())
+        self._change()
+        self.writing = set()
+        for number, transport in self._transports.items():
+            line = core.lines.get(number)
+            if line is not None and send_out(line.session, transport):
+                self.writing.add(transport)
+        return core.events()
+
+    def disconnect(self) -> None:
+        """All of them; what was sent has a tenth of a second to leave."""
+        for transport in self.all():
+            self._on_close(transport)
+            transport.disconnect()
+        self._transports = {}
+
+    def close(self) -> None:
+        """For good; waits until what was sent has left."""
+        self.disconnect()
+        self._context.term()
+
+    # Its own
+
+    def _change(self) -> None:
+        """What the core wants, and where a handshake has failed a new one."""
+        for number, transport in list(self._transports.items()):
+            endpoint = transport.connects_again(now_at())
+            if endpoint is not None:
+                self._connect(number, endpoint)
+        for change in self._core.changes():
+            if isinstance(change, Connect):
+                self._connect(change.line, change.endpoint)
+            elif change.line in self._transports:
+                transport = self._transports.pop(change.line)
+                self._on_close(transport)
+                for message in change.farewell:
+                    transport.send(message)
+                transport.disconnect()
+
+    def _connect(self, number: int, endpoint: str) -> None:
+        transport = self._transports.pop(number, None)
+        if transport is None:
+            transport = Transport(self._keys, self._context)
         else:
-            happened.append(event)
-    return happened, send_out(core, transport)
+            self._on_close(transport)
+        try:
+            transport.connect(endpoint)
+        except ValueError:  # what a broker has named may be none
+            self._core.lines.no_endpoint(number)
+            return
+        self._transports[number] = transport
+        self._on_open(transport)

@@ -20,9 +20,9 @@ from typing import Any, Callable, TypeVar
 import zmq
 
 from . import wire
-from .core import due_ms
 from .errors import FAMILIES
 from .keys import Keys, read_keys
+from .lines import due_ms
 from .status import Status
 from .transport import Transport, now_at
 from .turn import send_out, take_in

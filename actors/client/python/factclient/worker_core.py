@@ -17,7 +17,8 @@ import msgpack
 
 from . import schemas, wire
 from .canonical import schema_hash
-from .session import NEVER, Came, Down, Refused, Session, Up, map_of
+from .events import Came, Down, Refused, Up
+from .session import NEVER, Session, map_of
 from .status import Executed, Status
 from .version import VERSION
 
