@@ -251,6 +251,9 @@ static void take_back_all(struct broker *self, const struct worker *worker, zmq_
         if (pair.header.command == COMMAND_REQUEST && slot != NULL && worker != NULL &&
             slot->worker == worker_index(self->workers, worker))
             broker_take_back(self, slot);
+        else if (pair.header.command == COMMAND_REQUEST && slot != NULL && worker != NULL &&
+                 slot->second == worker_index(self->workers, worker))
+            broker_unsend_second(self, slot);
         else if (pair.header.command == COMMAND_QUERY && relay != NULL)
             broker_end_relay(self, relay, STATUS_BUSY_FULL);
     }

@@ -88,6 +88,16 @@ enum shed {
 };
 extern const char *const shed_names[SHED_COUNT];
 
+/* What became of a request that took longer than nearly all others, and may be done twice. */
+enum hedge {
+    HEDGE_SENT,      /* a second worker was asked ... */
+    HEDGE_WON,       /* ... and answered first */
+    HEDGE_NO_BUDGET, /* it was not: too many are asked twice already */
+    HEDGE_NO_WORKER, /* none could take it without keeping somebody else waiting */
+    HEDGE_COUNT
+};
+extern const char *const hedge_names[HEDGE_COUNT];
+
 /* accepted = replied + refused + expired + cancelled + lost + in_flight, at every moment. */
 struct role_counts {
     uint64_t accepted;                          /* requests read, whatever became of them */
@@ -97,6 +107,7 @@ struct role_counts {
     uint64_t by_status[STATUS_COUNT]; /* all answers; those cancelled with their client too */
     uint64_t by_class[CLASS_COUNT];   /* dispatched */
     uint64_t sheds[CLASS_COUNT][SHED_COUNT];
+    uint64_t hedges[HEDGE_COUNT];
     uint64_t probes;   /* sent although they could not be in time, for what is believed to fade */
     uint64_t attached; /* shared the execution of the same request */
     uint64_t replayed; /* answered by a reply that was held */

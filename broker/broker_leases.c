@@ -5,9 +5,12 @@
 
 void broker_arm(struct broker *self, const struct slot *slot)
 {
-    bool leased = slot->state == SLOT_RUNNING && slot->lease_at < slot->deadline_at;
-    timers_set(self->timers, slots_index(self->slots, slot),
-               leased ? slot->lease_at : slot->deadline_at);
+    int64_t due_at = slot->deadline_at;
+    if (slot->state == SLOT_RUNNING && slot->lease_at < due_at)
+        due_at = slot->lease_at;
+    if (slot->hedge_at != 0 && slot->hedge_at < due_at)
+        due_at = slot->hedge_at;
+    timers_set(self->timers, slots_index(self->slots, slot), due_at);
 }
 
 void broker_extend_lease(struct broker *self, struct slot *slot, uint32_t asked_ms)
@@ -51,7 +54,7 @@ static void lapse(struct broker *self, struct slot *slot)
     worker_learn(worker, self->now_at - slot->dispatched_at, self->now_at);
     slot->wish.avoid = slot->worker;
     timers_set(self->timers, slots_index(self->slots, slot), slot->deadline_at);
-    broker_call_off(self, slot);
+    broker_call_off(self, slot, slot->worker);
     broker_blame(self, slot);
     broker_outlive_worker(self, slot);
     broker_judge_worker(self, worker, true);

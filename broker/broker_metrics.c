@@ -36,6 +36,15 @@ static void measure_classes(const struct broker *self, enum role role, struct me
     }
 }
 
+static void measure_hedges(const struct role_counts *counts, const char *role,
+                           struct metrics *metrics)
+{
+    for (int outcome = 0; outcome < HEDGE_COUNT; outcome++)
+        if (counts->hedges[outcome] > 0)
+            metrics_set(metrics, METRIC_HEDGES_TOTAL, LABELS(role, hedge_names[outcome]),
+                        (double)counts->hedges[outcome]);
+}
+
 /* What arrived is the sum of these, and of what is in flight. */
 static void measure_ends(const struct role_counts *counts, const char *role,
                          struct metrics *metrics)
@@ -104,6 +113,7 @@ static void measure_role(const struct broker *self, enum role role, struct metri
     measure_classes(self, role, metrics);
     measure_workers(self, role, metrics);
     measure_ends(counts, role_names[role], metrics);
+    measure_hedges(counts, role_names[role], metrics);
     for (int status = 0; status < STATUS_COUNT; status++)
         if (counts->by_status[status] > 0)
             metrics_set(metrics, METRIC_REPLIES_TOTAL,

@@ -7,6 +7,7 @@
  *   broker_requests.c    it is queued, and handed to a worker
  *   broker_replies.c     how it ends: answered, too late, cancelled, its worker lost
  *   broker_leases.c      what a worker holds, and says nothing about
+ *   broker_hedging.c     what takes long is given to a second worker
  *   broker_keeping.c     replies that are held for who lost its connection
  *   broker_dead.c        requests that no worker survived
  *   broker_health.c      workers that fail what they are given
@@ -71,10 +72,11 @@ struct service {
     struct estimates estimates;
     struct concurrency concurrency;
     uint32_t running;
-    uint32_t set_aside; /* of them with workers that take no more, when it was looked at last */
-    bool credit_came;   /* since its parked lanes were looked at */
-    uint64_t refused;   /* for want of room or time, until the last tick of estimates */
-    bool idled;         /* its queue was empty at some moment since the last tick of estimates */
+    uint32_t set_aside;    /* of them with workers that take no more, when it was looked at last */
+    bool credit_came;      /* since its parked lanes were looked at */
+    uint64_t refused;      /* for want of room or time, until the last tick of estimates */
+    uint32_t hedges_saved; /* that may be sent, in thousandths */
+    bool idled;            /* its queue was empty at some moment since the last tick of estimates */
 };
 
 struct broker {
@@ -201,6 +203,7 @@ bool broker_find_room(struct broker *self, const struct place *place);
 /* There is none. */
 struct verdict broker_turn_away(struct broker *self, const struct place *place);
 void broker_take_back(struct broker *self, struct slot *slot); /* it had not left: it waits again */
+void broker_send_second(struct broker *self, struct slot *slot, struct worker *worker);
 /* It has its slot, and will end: by its deadline. */
 void broker_accept(struct broker *self, struct peer *client, const struct slot *slot);
 
@@ -222,8 +225,10 @@ broker_handler broker_on_reply, broker_on_partial, broker_on_started, broker_on_
 struct slot *broker_find_running(struct broker *self, const struct worker *worker, uint64_t id);
 /* Its worker is gone, or as good as: it goes out again, or ends. */
 void broker_outlive_worker(struct broker *self, struct slot *slot);
-/* The worker is told that nobody waits any more; what it answers is late. */
-void broker_call_off(struct broker *self, const struct slot *slot);
+/* A worker that has it is told that nobody waits any more; what it answers is late. */
+void broker_call_off(struct broker *self, const struct slot *slot, uint32_t worker);
+/* A request of this role, RUNNING, is this worker's no more. */
+void broker_part(struct broker *self, enum role role, uint32_t worker);
 /* A REQUEST that has no slot, or none any more. */
 void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum role role,
                    const struct verdict *verdict);
@@ -246,6 +251,21 @@ void broker_begin_lease(struct broker *self, struct slot *slot); /* it has just 
 void broker_extend_lease(struct broker *self, struct slot *slot, uint32_t asked_ms);
 /* The timer of a slot has fired; returns whether that was for its lease and not its deadline. */
 bool broker_lease_due(struct broker *self, struct slot *slot);
+
+/* broker_hedging.c */
+/* It has just been handed over, and may take too long. */
+void broker_plan_hedge(struct broker *self, struct slot *slot);
+/* The timer of a slot has fired; returns whether it was for this. */
+bool broker_hedge_due(struct broker *self, struct slot *slot);
+/* One of those who have it has replied; returns whether that is the reply: the other is called off
+ * then, and the worker of the slot is the one who replied. */
+bool broker_take_first(struct broker *self, struct slot *slot, struct worker *worker,
+                       enum status status);
+/* The first one has it no more; and the second. */
+void broker_promote_second(struct broker *self, struct slot *slot);
+void broker_drop_second(struct broker *self, struct slot *slot);
+void broker_end_hedge(struct broker *self, struct slot *slot);     /* for good */
+void broker_unsend_second(struct broker *self, struct slot *slot); /* it had not left */
 
 /* broker_keeping.c */
 broker_handler broker_on_ackfloor;

@@ -56,15 +56,22 @@ void broker_refuse(struct broker *self, struct peer *client, uint64_t id, enum r
     answer(self, client, NULL, &header, verdict, role);
 }
 
+void broker_part(struct broker *self, enum role role, uint32_t worker)
+{
+    if (workers_release(self->workers, workers_at(self->workers, worker)))
+        self->services[role].credit_came = true;
+    self->services[role].running--;
+}
+
 /* Its worker has done with it, or is done with. */
 static void release(struct broker *self, struct slot *slot)
 {
     assert(slot->state == SLOT_RUNNING);
-    if (workers_release(self->workers, workers_at(self->workers, slot->worker)))
-        self->services[slot->place.role].credit_came = true;
+    assert(slot->second == NONE);
+    broker_part(self, slot->place.role, slot->worker);
     slots_give(self->slots, slot, NONE);
-    self->services[slot->place.role].running--;
     slot->state = SLOT_QUEUED;
+    slot->hedge_at = 0;
 }
 
 /* Those before it in its line have ended: it waits for a worker from now on, like all others. */
@@ -89,6 +96,7 @@ static void leave(struct broker *self, struct slot *slot)
 {
     bool is_away = slot->client != NONE && slot->client >= self->config.sessions_max;
     uint32_t keeper = is_away ? slot->client - self->config.sessions_max : NONE;
+    broker_end_hedge(self, slot);
     if (slot->state == SLOT_RUNNING)
         release(self, slot);
     if (slot->state == SLOT_ATTACHED)
@@ -263,7 +271,8 @@ static bool goes_on(struct broker *self, struct slot *slot, enum status status)
 struct slot *broker_find_running(struct broker *self, const struct worker *worker, uint64_t id)
 {
     struct slot *slot = slots_find_id(self->slots, id);
-    if (slot != NULL && slot->worker == worker_index(self->workers, worker))
+    uint32_t index = worker_index(self->workers, worker);
+    if (slot != NULL && (slot->worker == index || slot->second == index))
         return slot;
     self->counts.roles[worker->role].stale++;
     return NULL;
@@ -288,6 +297,8 @@ void broker_on_reply(struct broker *self, const struct source *from, const struc
         self->counts.roles[worker->role].wasted_us += pair->header.service_us;
         return;
     }
+    if (!broker_take_first(self, slot, worker, status))
+        return;
     if (statuses[status].executed != EXECUTED_NO)
         learn(self, slot, pair->header.service_us);
     if (goes_on(self, slot, status))
@@ -358,11 +369,10 @@ void broker_on_credit(struct broker *self, const struct source *from, const stru
     workers_resize(self->workers, worker);
 }
 
-void broker_call_off(struct broker *self, const struct slot *slot)
+void broker_call_off(struct broker *self, const struct slot *slot, uint32_t worker)
 {
-    const struct worker *worker = workers_at(self->workers, slot->worker);
     struct header header = broker_header(COMMAND_CANCEL, slots_id(self->slots, slot));
-    outbox_put(self->outbox, worker->peer, &header, (struct bytes){0});
+    outbox_put(self->outbox, workers_at(self->workers, worker)->peer, &header, (struct bytes){0});
 }
 
 void broker_withdraw(struct broker *self, struct slot *slot, enum status status)
@@ -371,7 +381,7 @@ void broker_withdraw(struct broker *self, struct slot *slot, enum status status)
     if (broker_pass_on(self, slot, &verdict))
         return;
     if (slot->state == SLOT_RUNNING)
-        broker_call_off(self, slot);
+        broker_call_off(self, slot, slot->worker);
     broker_end(self, slot, &verdict);
 }
 
@@ -390,6 +400,10 @@ void broker_outlive_worker(struct broker *self, struct slot *slot)
 {
     bool harmless = slot->flags & FLAG_IDEMPOTENT && slot->attempt < ATTEMPTS_MAX;
     broker_mourn(self, slot);
+    if (slot->second != NONE) {
+        broker_promote_second(self, slot);
+        return;
+    }
     release(self, slot);
     if (slot->deaths >= DEATHS_MAX) {
         broker_keep_dead(self, slot);
@@ -412,13 +426,15 @@ void broker_lose_worker(struct broker *self, struct worker *worker)
     uint32_t index = worker_index(self->workers, worker);
     while ((slot = slots_last_of_worker(self->slots, index)) != NULL)
         broker_outlive_worker(self, slot);
+    while ((slot = slots_last_of_second(self->slots, index)) != NULL)
+        broker_drop_second(self, slot);
 }
 
 /* Its deadline has passed. */
 void broker_slot_due(struct broker *self, struct slot *slot)
 {
     bool runs = slots_execution(self->slots, slot)->state == SLOT_RUNNING;
-    if (broker_lease_due(self, slot))
+    if (broker_hedge_due(self, slot) || broker_lease_due(self, slot))
         return;
     if (slot->state == SLOT_RUNNING) {
         learn(self, slot, 0); /* it took so long at least */

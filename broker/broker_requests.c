@@ -6,11 +6,9 @@
 #define REMOVALS_MAX 256u /* requests one dispatch refuses; the rest is the next turn's */
 
 /* Sends the bytes of the slot, which keeps them. */
-static void hand_over(struct broker *self, struct slot *slot, struct worker *worker)
+static void send_to(struct broker *self, struct slot *slot, struct worker *worker)
 {
-    assert(slot->state == SLOT_QUEUED);
     assert(slot->deadline_at - self->now_at >= US_PER_MS);
-    struct service *service = &self->services[slot->place.role];
     struct header patch = {.command = COMMAND_REQUEST,
                            .flags = slot->flags,
                            .id = slots_id(self->slots, slot),
@@ -18,16 +16,31 @@ static void hand_over(struct broker *self, struct slot *slot, struct worker *wor
                                (uint32_t)((slot->deadline_at - self->now_at) / US_PER_MS),
                            .class = slot->place.class,
                            .attempt = slot->attempt};
+    workers_spend(self->workers, worker);
+    self->services[slot->place.role].running++;
+    self->counts.roles[slot->place.role].by_class[slot->place.class]++;
+    slots_send(slot, &patch, self->outbox, worker->peer);
+}
+
+static void hand_over(struct broker *self, struct slot *slot, struct worker *worker)
+{
+    assert(slot->state == SLOT_QUEUED);
     slot->state = SLOT_RUNNING;
     slot->passed_on = false;
     slot->dispatched_at = self->now_at;
     slots_give(self->slots, slot, worker_index(self->workers, worker));
     broker_begin_lease(self, slot);
-    workers_spend(self->workers, worker);
-    service->running++;
-    estimates_sent(&service->estimates, slot->place.class, self->now_at);
-    self->counts.roles[slot->place.role].by_class[slot->place.class]++;
-    slots_send(slot, &patch, self->outbox, worker->peer);
+    broker_plan_hedge(self, slot);
+    estimates_sent(&self->services[slot->place.role].estimates, slot->place.class, self->now_at);
+    send_to(self, slot, worker);
+}
+
+void broker_send_second(struct broker *self, struct slot *slot, struct worker *worker)
+{
+    assert(slot->state == SLOT_RUNNING);
+    slots_give_second(self->slots, slot, worker_index(self->workers, worker));
+    slot->second_at = self->now_at;
+    send_to(self, slot, worker);
 }
 
 void broker_take_back(struct broker *self, struct slot *slot)

@@ -32,6 +32,8 @@ static struct verdict attach(struct broker *self, const struct source *from,
     slots_attach(self->slots, slot, leader);
     enum status status = queues_hold(self->queues, slots_index(self->slots, slot), &slot->place);
     assert(status == STATUS_OK);
+    if (slot->flags & FLAG_STREAM)
+        broker_end_hedge(self, leader); /* pieces come from one worker */
     lane_of(self, slot)->waiting++;
     self->counts.roles[slot->place.role].in_flight++;
     self->counts.roles[slot->place.role].attached++;

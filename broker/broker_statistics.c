@@ -209,7 +209,7 @@ static uint64_t credit_of(struct broker *self, enum role role)
 }
 
 struct shed_lists {
-    char waiting[64], tenants[64], sheds[64];
+    char waiting[64], tenants[64], sheds[64], hedges[64];
 };
 
 /* Who waits, and what was not served for want of room or time. */
@@ -227,6 +227,7 @@ static void write_sheds(const struct broker *self, enum role role, struct msg_ro
     its->waiting = write_array(waiting, CLASS_COUNT, out->waiting, sizeof out->waiting);
     its->tenants = write_array(tenants, CLASS_COUNT, out->tenants, sizeof out->tenants);
     its->sheds = write_array(sheds, SHED_COUNT, out->sheds, sizeof out->sheds);
+    its->hedges = write_array(counts->hedges, HEDGE_COUNT, out->hedges, sizeof out->hedges);
     its->probes = counts->probes;
 }
 

@@ -11,6 +11,7 @@ struct slots {
     uint64_t bytes;
     struct link *by_client;  /* by slot; then the sentinels, by session */
     struct link *by_worker;  /* by slot; then the sentinels, by worker */
+    struct link *by_second;  /* the same */
     struct link *by_request; /* by slot; then the sentinels: chains by client and its id */
     struct link *by_leader;  /* by slot; then the sentinels, by leader */
     struct slot slots[];     /* free ones are chained by worker */
@@ -38,6 +39,7 @@ struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t work
         ;
     self->by_client = take_links(slots_max, sessions_max);
     self->by_worker = take_links(slots_max, workers_max);
+    self->by_second = take_links(slots_max, workers_max);
     self->by_request = take_links(slots_max, self->chains);
     self->by_leader = take_links(slots_max, slots_max);
     for (uint32_t at = 0; at < slots_max; at++) {
@@ -58,6 +60,7 @@ void slots_destroy(struct slots **self_p)
             zmq_msg_close(&self->slots[at].pair.message);
     free(self->by_client);
     free(self->by_worker);
+    free(self->by_second);
     free(self->by_request);
     free(self->by_leader);
     free(self);
@@ -99,6 +102,7 @@ struct slot *slots_take(struct slots *self, uint32_t client, uint64_t client_id)
     slot->state = SLOT_QUEUED;
     slot->client = NONE;
     slot->worker = NONE;
+    slot->second = NONE;
     slot->leader = NONE;
     slot->identity = NONE;
     slot->wish = (struct wish){.seen_by = NONE, .avoid = NONE};
@@ -118,6 +122,7 @@ void slots_free(struct slots *self, struct slot *slot)
     uint32_t index = slots_index(self, slot);
     assert(slot->state != SLOT_FREE);
     assert(slot->worker == NONE);
+    assert(slot->second == NONE);
     assert(slot->leader == NONE);
     assert(list_is_empty(self->by_leader, self->slots_max + index));
     self->bytes -= kept_bytes(slot);
@@ -180,14 +185,33 @@ struct bytes slots_pair(const struct slot *slot)
     return (struct bytes){zmq_msg_data(message), zmq_msg_size(message)};
 }
 
+static void put_with(struct slots *self, struct link *list, uint32_t index, uint32_t worker)
+{
+    if (list_is_in(list, index))
+        list_take_out(list, index);
+    if (worker != NONE)
+        list_put_before(list, index, self->slots_max + worker);
+}
+
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker)
 {
-    uint32_t index = slots_index(self, slot);
-    if (slot->worker != NONE)
-        list_take_out(self->by_worker, index);
-    if (worker != NONE)
-        list_put_before(self->by_worker, index, self->slots_max + worker);
+    put_with(self, self->by_worker, slots_index(self, slot), worker);
     slot->worker = worker;
+}
+
+void slots_give_second(struct slots *self, struct slot *slot, uint32_t worker)
+{
+    assert(worker == NONE || worker != slot->worker);
+    put_with(self, self->by_second, slots_index(self, slot), worker);
+    slot->second = worker;
+}
+
+void slots_promote(struct slots *self, struct slot *slot)
+{
+    uint32_t second = slot->second;
+    assert(second != NONE);
+    slots_give_second(self, slot, NONE);
+    slots_give(self, slot, second);
 }
 
 void slots_rename(struct slots *self, struct slot *slot, uint32_t client)
@@ -305,11 +329,21 @@ struct slot *slots_first_of_client(struct slots *self, uint32_t client)
     return first == sentinel ? NULL : &self->slots[first];
 }
 
-struct slot *slots_last_of_worker(struct slots *self, uint32_t worker)
+static struct slot *last_with(struct slots *self, const struct link *list, uint32_t worker)
 {
     assert(worker < self->workers_max);
-    uint32_t sentinel = self->slots_max + worker, last = self->by_worker[sentinel].previous;
+    uint32_t sentinel = self->slots_max + worker, last = list[sentinel].previous;
     return last == sentinel ? NULL : &self->slots[last];
+}
+
+struct slot *slots_last_of_worker(struct slots *self, uint32_t worker)
+{
+    return last_with(self, self->by_worker, worker);
+}
+
+struct slot *slots_last_of_second(struct slots *self, uint32_t worker)
+{
+    return last_with(self, self->by_second, worker);
 }
 
 uint32_t slots_index(const struct slots *self, const struct slot *slot)

@@ -26,12 +26,15 @@ struct slot {
     uint32_t generation; /* one up when the slot is freed */
     uint32_t client;     /* its session; NONE of list.h: it has gone, and left this to be done */
     uint32_t worker;     /* while RUNNING */
+    uint32_t second;     /* while RUNNING: another worker that has it, too; NONE: none has */
     uint32_t leader;     /* while ATTACHED */
     uint32_t followers;  /* that are attached to it */
     uint32_t identity;   /* of identities.h; NONE: it has no idempotency key */
     uint64_t client_id;
     int64_t arrived_at, queued_at, dispatched_at, deadline_at; /* queued: after its turn had come */
     int64_t lease_at;   /* while RUNNING: its worker has to say something about it until then */
+    int64_t hedge_at;   /* while RUNNING: when a second worker is to be asked; 0: not (any more) */
+    int64_t second_at;  /* when one was */
     struct place place; /* in the queues */
     struct wish wish;
     uint16_t flags;
@@ -73,6 +76,10 @@ struct bytes slots_pair(const struct slot *slot);
 /* Which worker has it; NONE: none any more. */
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker);
 
+/* Which worker has it, too; NONE: none any more. And: the second one is the first from now on. */
+void slots_give_second(struct slots *self, struct slot *slot, uint32_t worker);
+void slots_promote(struct slots *self, struct slot *slot);
+
 /* It is this client's from now on; NONE: nobody's. */
 void slots_rename(struct slots *self, struct slot *slot, uint32_t client);
 
@@ -100,9 +107,10 @@ uint64_t slots_id(const struct slots *self, const struct slot *slot); /* towards
 struct slot *slots_find_id(struct slots *self, uint64_t id);          /* NULL: answered long ago */
 struct slot *slots_find_request(struct slots *self, uint32_t client, uint64_t client_id);
 
-/* The one that came first; the one that was given last. NULL: none. */
+/* The one that came first; the one that was given last, as the first or the second. NULL: none. */
 struct slot *slots_first_of_client(struct slots *self, uint32_t client);
 struct slot *slots_last_of_worker(struct slots *self, uint32_t worker);
+struct slot *slots_last_of_second(struct slots *self, uint32_t worker);
 
 uint32_t slots_index(const struct slots *self, const struct slot *slot);
 struct slot *slots_at(struct slots *self, uint32_t index);

@@ -73,6 +73,8 @@
 #define QUERIES_PER_TURN_MAX 16u   /* that the broker answers; they are dear */
 #define CHUNK_MAX 16u              /* requests one worker gets before the next is chosen ... */
 #define CHUNK_US 100               /* ... and their work in all */
+#define HEDGES_PER_THOUSAND 20u    /* requests that ask for it are asked twice at most ... */
+#define HEDGES_SAVED_MAX 10u       /* ... and so many at once after a while without */
 #define DEADLINE_MS_MAX 300000u    /* what a longer one is cut to */
 #define FOLLOWERS_MAX 1024u        /* requests that share the execution of one */
 #define ORDER_LINE_MAX 256u        /* requests of one key in order, with the one whose turn it is */

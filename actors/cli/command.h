@@ -36,6 +36,7 @@ enum cli_option {
     CLI_GLOBAL_COUNT, /* those above go with every command, those below are a command's own */
     CLI_NO_CACHE = CLI_GLOBAL_COUNT,
     CLI_REFRESH,
+    CLI_HEDGE,
     CLI_CACHED,
     CLI_IDEMPOTENT,
     CLI_STREAM,
@@ -83,7 +84,7 @@ struct cli_option_row {
     const char *doc;
 };
 
-#define COMMAND_OPTIONS_MAX 5u
+#define COMMAND_OPTIONS_MAX 6u
 #define ARGUMENTS_GIVEN_MAX 64u
 #define COMMAND_REASON_BYTES 256u
 

@@ -36,6 +36,8 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
                        0, 0, "Neither read nor fill the cache"},
     [CLI_REFRESH]   = {"refresh", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Compute anew, and fill the cache"},
+    [CLI_HEDGE]     = {"hedge", 0, VALUE_SWITCH, "", NULL, NULL,
+                       0, 0, "A read that takes long may be given to a second worker, too"},
     [CLI_CACHED]    = {"only-if-cached", 0, VALUE_SWITCH, "", NULL, NULL,
                        0, 0, "Compute nothing"},
     [CLI_IDEMPOTENT] = {"idempotent", 0, VALUE_SWITCH, "", NULL, NULL,
@@ -85,7 +87,7 @@ static const struct cli_option_row options[CLI_OPTION_COUNT] = {
 };
 
 static const struct verb verbs[] = {
-    {"query", "TEXT | -", 1, ARGUMENTS_GIVEN_MAX, {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED},
+    {"query", "TEXT | -", 1, ARGUMENTS_GIVEN_MAX, {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_HEDGE},
      "Ask a question in words",
      "Its answer is exact or none: a question that nothing here can answer ends in \"no data\" and\n"
      "says why and what there is. With - questions are read from stdin, a line each, and each gets\n"
@@ -93,7 +95,7 @@ static const struct verb verbs[] = {
      "  fact query \"What was the Q1 2025 revenue of all companies?\"\n"
      "  fact -o json query - < questions.txt", verb_query},
     {"call", "METHOD [ARGS | @FILE | -]", 1, 2,
-     {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_IDEMPOTENT, CLI_STREAM},
+     {CLI_NO_CACHE, CLI_REFRESH, CLI_CACHED, CLI_HEDGE, CLI_IDEMPOTENT, CLI_STREAM},
      "Run a tool with exact arguments, or answer from the cache",
      "ARGS is a JSON object: given, in a file, or on stdin. What JSON has no word for: {\"$base64\":\n"
      "\"..\"} bytes, {\"$u64\": \"..\"} an integer above 2^63 - 1.\n\n"

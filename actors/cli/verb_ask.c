@@ -29,11 +29,9 @@ static struct fact_request request_of(const struct invocation *invocation, char 
     static const struct {
         enum cli_option option;
         uint16_t flag;
-    } flags[] = {{CLI_NO_CACHE, FLAG_NO_CACHE},
-                 {CLI_REFRESH, FLAG_REFRESH},
-                 {CLI_CACHED, FLAG_ONLY_IF_CACHED},
-                 {CLI_IDEMPOTENT, FLAG_IDEMPOTENT},
-                 {CLI_STREAM, FLAG_STREAM}};
+    } flags[] = {{CLI_NO_CACHE, FLAG_NO_CACHE},     {CLI_REFRESH, FLAG_REFRESH},
+                 {CLI_CACHED, FLAG_ONLY_IF_CACHED}, {CLI_IDEMPOTENT, FLAG_IDEMPOTENT},
+                 {CLI_HEDGE, FLAG_HEDGE},           {CLI_STREAM, FLAG_STREAM}};
     struct fact_request request = FACT_REQUEST;
     request.partial = invocation->options[CLI_STREAM].given ? print_part : NULL;
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)

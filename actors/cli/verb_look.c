@@ -111,7 +111,7 @@ static uint64_t sum_of(struct bytes array)
 
 static void put_role(struct writer *writer, const struct msg_role_statistics *row)
 {
-    writer_map(writer, 29);
+    writer_map(writer, 30);
     put_text(writer, "role", bytes_of(role_name(row->role)));
     put_u64(writer, "workers_up", row->workers_up);
     put_u64(writer, "credit", row->credit);
@@ -138,6 +138,7 @@ static void put_role(struct writer *writer, const struct msg_role_statistics *ro
     put_value(writer, "waiting", row->waiting);
     put_value(writer, "tenants", row->tenants);
     put_value(writer, "sheds", row->sheds);
+    put_value(writer, "hedges", row->hedges);
     put_u64(writer, "shed", sum_of(row->sheds));
     put_u64(writer, "probes", row->probes);
     put_u64(writer, "queue_used_percent",

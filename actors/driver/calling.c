@@ -58,16 +58,17 @@ static int64_t call_deadline(const struct context *context, const struct task *t
 void calling_call(struct driver *self, struct context *context, struct task *task)
 {
     char key[IDEMPOTENCY_KEY_BYTES];
-    struct ask ask = {.role = task->tool.role,
-                      .method = bytes_of(task->tool.name),
-                      .flags = (uint16_t)((task->tool.idempotent ? FLAG_IDEMPOTENT : 0) |
-                                          (task->request.flags & (FLAG_REPLAYED | FLAG_STREAM))),
-                      .class = task->request.class,
-                      .has_key = true,
-                      .key = key_hash(0, key_bytes(&task->key)),
-                      .deadline_at = call_deadline(context, task),
-                      .idempotency_key = idempotency_key(context, task, key),
-                      .body = {task->canonical, task->canonical_size}};
+    struct ask ask = {
+        .role = task->tool.role,
+        .method = bytes_of(task->tool.name),
+        .flags = (uint16_t)((task->tool.idempotent ? FLAG_IDEMPOTENT : 0) |
+                            (task->request.flags & (FLAG_REPLAYED | FLAG_STREAM | FLAG_HEDGE))),
+        .class = task->request.class,
+        .has_key = true,
+        .key = key_hash(0, key_bytes(&task->key)),
+        .deadline_at = call_deadline(context, task),
+        .idempotency_key = idempotency_key(context, task, key),
+        .body = {task->canonical, task->canonical_size}};
     if (!task->tool.idempotent && task->request.id != 0)
         context->started(context, &task->request);
     task->tag = driver_tag(self, task);
