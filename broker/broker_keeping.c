@@ -5,8 +5,6 @@
  * client sessions_max + its number in keeps. See docs/protocol.md, "A reply that gets lost". */
 #include "broker/broker_private.h"
 
-#include <string.h>
-
 #define KEEPING_FLAGS (FLAG_KEEP | FLAG_DETACHED)
 
 static uint32_t away(const struct broker *self, uint32_t keeper)
@@ -31,11 +29,14 @@ static uint32_t keeper_of(struct broker *self, const struct slot *slot)
 }
 
 /* Nobody is connected, nothing is held, and nothing runs. */
-static void close_if_done(struct broker *self, uint32_t keeper, const char *session)
+static void close_if_done(struct broker *self, uint32_t keeper)
 {
-    if (keeps_first(self->keeps, keeper) == NONE &&
-        slots_first_of_client(self->slots, away(self, keeper)) == NULL &&
-        sessions_find_session(self->sessions, SIDE_FRONTEND, session) == NULL)
+    if (keeps_first(self->keeps, keeper) != NONE ||
+        slots_first_of_client(self->slots, away(self, keeper)) != NULL)
+        return;
+    if (keeps_is_nobodys(self->keeps, keeper) ||
+        sessions_find_session(self->sessions, SIDE_FRONTEND, keeps_session(self->keeps, keeper)) ==
+            NULL)
         keeps_close(self->keeps, keeper);
 }
 
@@ -47,7 +48,7 @@ void broker_drop_kept(struct broker *self, uint32_t reply)
         identities_remove(self->identities, kept->identity);
     timers_clear(self->timers, TIMER_KEPT + reply);
     keeps_drop(self->keeps, reply);
-    close_if_done(self, keeper, keeps_session(self->keeps, keeper));
+    close_if_done(self, keeper);
 }
 
 /* What must not be executed again can be asked for by its key as long as it is held. */
@@ -161,11 +162,8 @@ void broker_lose_client(struct broker *self, const struct peer *client)
 
 void broker_close_keeper(struct broker *self, uint32_t keeper)
 {
-    if (keeper == NONE)
-        return;
-    char session[SESSION_ID_BYTES];
-    memcpy(session, keeps_session(self->keeps, keeper), sizeof session);
-    close_if_done(self, keeper, session);
+    if (keeper != NONE)
+        close_if_done(self, keeper);
 }
 
 /* It is back: what goes on for it is its again, and counts against its credit. */
@@ -193,23 +191,41 @@ void broker_say_all_kept(struct broker *self, const struct peer *client)
     }
 }
 
-/* A session that begins anew, though it was here before: nothing of the old one is wanted. */
+/* What is asked for by its key stays, for whoever asks. */
+static void leave_named(struct broker *self, uint32_t keeper, uint32_t heir)
+{
+    uint32_t reply = keeps_first(self->keeps, keeper), next;
+    for (; reply != NONE; reply = next) {
+        next = keeps_next(self->keeps, reply);
+        if (keeps_at(self->keeps, reply)->identity != NONE)
+            keeps_move(self->keeps, reply, heir);
+    }
+}
+
+/* A session that begins anew, though it was here before: nothing of the old one is told to it. Its
+ * ids begin anew, too. What it has left to be done is done, and fetched by its key. */
 void broker_forget_session(struct broker *self, const char *session)
 {
     uint32_t keeper = keeps_find(self->keeps, session);
     struct slot *slot;
     if (keeper == NONE)
         return;
+    uint32_t heir = keeps_open_for_nobody(self->keeps);
     while ((slot = slots_first_of_client(self->slots, away(self, keeper))) != NULL) {
         bool stays = slot->flags & FLAG_DETACHED;
-        slots_orphan(self->slots, slot);
+        bool named = stays && slot->identity != NONE;
+        slots_rename(self->slots, slot, named && heir != NONE ? away(self, heir) : NONE);
+        self->counts.unkept += named && heir == NONE;
         if (!stays)
             broker_withdraw(self, slot, STATUS_CANCELLED);
     }
+    if (heir != NONE) {
+        leave_named(self, keeper, heir);
+        close_if_done(self, heir);
+    }
     forget_unnamed(self, keeper);
-    keeper = keeps_find(self->keeps, session);
-    if (keeper != NONE)
-        close_if_done(self, keeper, session);
+    if (keeps_find(self->keeps, session) != NONE)
+        close_if_done(self, keeper);
 }
 
 bool broker_holds(struct broker *self, const struct peer *client, uint64_t id)

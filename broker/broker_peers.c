@@ -102,7 +102,9 @@ static void forget_worker(struct broker *self, struct peer *peer)
         broker_plan_view(self);
     }
     publish_member(self, peer, worker->role, worker_state_names[WORKER_FREE]);
+    enum role role = worker->role;
     workers_remove(self->workers, worker);
+    self->services[role].credit_came = true; /* with it gone, those that are out may get work */
     peer->worker = NONE;
 }
 

@@ -38,7 +38,8 @@ static void query_status(struct broker *self, const struct source *from, const s
                                 : slot->started             ? "started"
                                                             : "running");
         answer.attempt = slot->deaths;
-        answer.remains_ms = (uint64_t)((asked->deadline_at - self->now_at) / US_PER_MS);
+        if (asked->deadline_at > self->now_at) /* it ends with the next tick */
+            answer.remains_ms = (uint64_t)((asked->deadline_at - self->now_at) / US_PER_MS);
     }
     if (slot == NULL && broker_holds(self, from->peer, query.id))
         answer.state = bytes_of("answered");

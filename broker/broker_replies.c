@@ -414,6 +414,7 @@ void broker_outlive_worker(struct broker *self, struct slot *slot)
         slot->begun |= slot->started;
         slot->started = false;
         slot->attempt += slot->attempt < INT8_MAX;
+        slots_renew(slot); /* it may go to the same worker, which still answers the first time */
         queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
         self->counts.roles[slot->place.role].redelivered++;
     }

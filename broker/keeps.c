@@ -8,7 +8,7 @@
 #include "broker/list.h"
 
 struct keeper {
-    bool taken;
+    bool taken, nobodys; /* nobodys: in no chain */
     char session[SESSION_ID_BYTES];
     uint32_t next; /* in its chain, or among the free */
     uint32_t replies;
@@ -90,18 +90,34 @@ uint32_t keeps_find(const struct keeps *self, const char *session)
     return at;
 }
 
+uint32_t keeps_open_for_nobody(struct keeps *self)
+{
+    uint32_t at = self->first_keeper;
+    if (at == NONE)
+        return NONE;
+    self->first_keeper = self->of[at].next;
+    self->of[at] = (struct keeper){.taken = true, .nobodys = true, .next = NONE};
+    self->keepers++;
+    return at;
+}
+
 uint32_t keeps_open(struct keeps *self, const char *session)
 {
     uint32_t at = keeps_find(self, session), *chain = chain_of(self, session);
-    if (at != NONE || self->first_keeper == NONE)
+    if (at != NONE || (at = keeps_open_for_nobody(self)) == NONE)
         return at;
-    at = self->first_keeper;
-    self->first_keeper = self->of[at].next;
-    self->of[at] = (struct keeper){.taken = true, .next = *chain};
+    self->of[at].nobodys = false;
+    self->of[at].next = *chain;
     memcpy(self->of[at].session, session, SESSION_ID_BYTES);
     *chain = at;
-    self->keepers++;
     return at;
+}
+
+bool keeps_is_nobodys(const struct keeps *self, uint32_t keeper)
+{
+    assert(keeper < self->keepers_max);
+    assert(self->of[keeper].taken);
+    return self->of[keeper].nobodys;
 }
 
 const char *keeps_session(const struct keeps *self, uint32_t keeper)
@@ -117,9 +133,10 @@ void keeps_close(struct keeps *self, uint32_t keeper)
     assert(self->of[keeper].taken);
     assert(self->of[keeper].replies == 0);
     uint32_t *link = chain_of(self, self->of[keeper].session);
-    while (*link != keeper)
+    while (!self->of[keeper].nobodys && *link != keeper)
         link = &self->of[*link].next;
-    *link = self->of[keeper].next;
+    if (!self->of[keeper].nobodys)
+        *link = self->of[keeper].next;
     self->of[keeper] = (struct keeper){.next = self->first_keeper};
     self->first_keeper = keeper;
     self->keepers--;
@@ -170,6 +187,20 @@ void keeps_drop(struct keeps *self, uint32_t reply)
     kept->keeper = NONE;
     self->free_next[reply] = self->first_reply;
     self->first_reply = reply;
+}
+
+void keeps_move(struct keeps *self, uint32_t reply, uint32_t keeper)
+{
+    struct kept *kept = keeps_at(self, reply);
+    size_t bytes = zmq_msg_size(&kept->pair);
+    assert(self->of[keeper].taken);
+    self->of[kept->keeper].replies--;
+    self->of[kept->keeper].bytes -= bytes;
+    self->of[keeper].replies++;
+    self->of[keeper].bytes += bytes;
+    kept->keeper = keeper;
+    list_take_out(self->links, reply);
+    list_put_before(self->links, reply, self->replies_max + keeper);
 }
 
 struct kept *keeps_at(struct keeps *self, uint32_t reply)

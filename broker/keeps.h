@@ -26,6 +26,10 @@ uint32_t keeps_find(const struct keeps *self, const char *session);
 
 /* The same; a new one if there is none; NONE: there is no room. */
 uint32_t keeps_open(struct keeps *self, const char *session);
+/* A new one that no session is found by: for replies that are asked for by their keys alone. */
+uint32_t keeps_open_for_nobody(struct keeps *self);
+bool keeps_is_nobodys(const struct keeps *self, uint32_t keeper);
+
 const char *keeps_session(const struct keeps *self, uint32_t keeper); /* SESSION_ID_BYTES */
 void keeps_close(struct keeps *self, uint32_t keeper);                /* nothing is held for it */
 
@@ -39,6 +43,8 @@ bool keeps_has_room(const struct keeps *self, uint32_t keeper, size_t bytes, uin
 uint32_t keeps_put(struct keeps *self, uint32_t keeper, uint64_t client_id,
                    const struct header *header, struct bytes body);
 void keeps_drop(struct keeps *self, uint32_t reply);
+/* It is held for another client from now on, as its newest, however much that has. */
+void keeps_move(struct keeps *self, uint32_t reply, uint32_t keeper);
 struct kept *keeps_at(struct keeps *self, uint32_t reply);
 
 /* Those of one client, the oldest first; NONE: no more. */

@@ -185,6 +185,12 @@ struct bytes slots_pair(const struct slot *slot)
     return (struct bytes){zmq_msg_data(message), zmq_msg_size(message)};
 }
 
+void slots_renew(struct slot *slot)
+{
+    assert(slot->state != SLOT_FREE);
+    slot->generation++;
+}
+
 static void put_with(struct slots *self, struct link *list, uint32_t index, uint32_t worker)
 {
     if (list_is_in(list, index))

@@ -23,7 +23,7 @@ enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_ATTACHED, SLOT_IN_L
 
 struct slot {
     enum slot_state state;
-    uint32_t generation; /* one up when the slot is freed */
+    uint32_t generation; /* one up when the slot is freed, or goes out again */
     uint32_t client;     /* its session; NONE of list.h: it has gone, and left this to be done */
     uint32_t worker;     /* while RUNNING */
     uint32_t second;     /* while RUNNING: another worker that has it, too; NONE: none has */
@@ -72,6 +72,9 @@ void slots_send(struct slot *slot, const struct header *patch, struct outbox *ou
 
 /* The pair that is kept; valid while the slot is. */
 struct bytes slots_pair(const struct slot *slot);
+
+/* It goes out again under another id: what comes under the last one comes too late. */
+void slots_renew(struct slot *slot);
 
 /* Which worker has it; NONE: none any more. */
 void slots_give(struct slots *self, struct slot *slot, uint32_t worker);

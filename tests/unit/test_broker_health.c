@@ -126,6 +126,27 @@ START_TEST(one_that_drains_while_it_is_out_comes_back_out)
 }
 END_TEST
 
+/* The last sound one, which takes nothing more, goes: then those that are out are asked all the
+ * same, and at once. */
+START_TEST(who_is_out_takes_over_from_the_last_that_is_sound)
+{
+    for (uint64_t worker = 3; worker <= WORKERS; worker++)
+        world_say(SIDE_BACKEND, worker, &(struct header){.command = COMMAND_DISCONNECT},
+                  (struct bytes){0});
+    while (world_counts()->ejected == 0)
+        ask_and_serve(1, 1u << 1, NULL);
+    struct header lent = {.command = COMMAND_CREDIT, .credit = world.credit[2] - CONCURRENCY};
+    world_say(SIDE_BACKEND, 2, &lent, (struct bytes){0});
+    world_ask(CLASS_CRITICAL, 5000, 0);
+    world_turn();
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 1);
+    world_say(SIDE_BACKEND, 2, &(struct header){.command = COMMAND_DISCONNECT}, (struct bytes){0});
+    world_turn();
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 0);
+    ck_assert_uint_ne(world_next(1), 0);
+}
+END_TEST
+
 static double measured(enum metric metric, const char *const *labels)
 {
     struct metrics *metrics = metrics_new(2000);
@@ -269,6 +290,7 @@ static void add_tests(TCase *tcase)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_that_fails_is_left_alone_and_comes_back_with_little);
     tcase_add_test(tcase, one_that_drains_while_it_is_out_comes_back_out);
+    tcase_add_test(tcase, who_is_out_takes_over_from_the_last_that_is_sound);
     tcase_add_test(tcase, at_most_half_of_a_role_is_left_alone);
     tcase_add_test(tcase, the_only_worker_is_asked_though_it_fails);
     tcase_add_loop_test(tcase, what_is_not_its_fault_ejects_nobody, 0, 6);

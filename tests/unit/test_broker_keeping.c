@@ -238,6 +238,42 @@ START_TEST(detached_work_is_fetched_by_its_key)
 }
 END_TEST
 
+/* Its ids begin anew: what was left to be done under another is not told to it, and not dropped by
+ * what it acknowledges. _i: the work is done after it has come back. */
+START_TEST(a_session_that_begins_anew_fetches_detached_work_by_its_key)
+{
+    struct header header = world_request();
+    header.flags = FLAG_DETACHED;
+    header.idempotency_key = (struct bytes){key_bytes, sizeof key_bytes};
+    header.deadline_ms = 30000;
+    world_ask_from(CLIENT, header, bytes_of("body"));
+    world_turn();
+    uint64_t at_worker = world_next(WORKER);
+    fall_silent();
+    if (_i == 0)
+        world_reply(WORKER, at_worker, STATUS_OK);
+    greet(AGAIN, CLIENT, false);
+    if (_i == 1)
+        world_reply(WORKER, at_worker, STATUS_OK);
+    world_turn();
+    ck_assert_uint_eq(replies(AGAIN), 0);
+    say(AGAIN, COMMAND_ACKFLOOR, header.id);
+    header.id = ++world.next_id;
+    world_ask_from(AGAIN, header, bytes_of("body"));
+    world_turn();
+    world_expect(AGAIN, header.id, STATUS_OK);
+    ck_assert_uint_eq(world_next(WORKER), 0);
+    ck_assert_uint_eq(world_counts()->replayed, 1);
+    for (unsigned i = 0; i < KEPT_MS / 1000 + 1; i++) {
+        world_pass(US_PER_S);
+        world_beat();
+        world_turn();
+    }
+    ck_assert_uint_eq(broker_levels(world.broker).kept_replies, 0);
+    ck_assert_uint_eq(broker_levels(world.broker).keepers, 0);
+}
+END_TEST
+
 START_TEST(detached_work_that_waits_goes_on)
 {
     uint64_t at_worker[2];
@@ -421,6 +457,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, who_says_goodbye_wants_nothing_kept);
     tcase_add_test(tcase, a_reply_is_held_for_so_long);
     tcase_add_loop_test(tcase, detached_work_is_fetched_by_its_key, 0, 2);
+    tcase_add_loop_test(tcase, a_session_that_begins_anew_fetches_detached_work_by_its_key, 0, 2);
     tcase_add_test(tcase, detached_work_that_waits_goes_on);
     tcase_add_test(tcase, only_what_was_executed_is_replayed);
     tcase_add_test(tcase, status_tells_what_is_held);

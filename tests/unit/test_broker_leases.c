@@ -195,6 +195,27 @@ START_TEST(a_late_answer_reaches_nobody_and_is_counted)
 END_TEST
 
 /* What a worker was silent about it may still be at: it counts as its load. */
+/* The only one there is gets it once more, and answers the first time after all: that is no answer
+ * to the second, which it has begun. */
+START_TEST(the_same_worker_has_it_under_another_id)
+{
+    uint64_t id = world_ask(CLASS_CRITICAL, 30000, 0);
+    world_turn();
+    uint64_t first = world_next(WORKER);
+    live(LEASE_MS + STEP_MS);
+    uint64_t second = world_next(WORKER);
+    ck_assert_uint_ne(second, 0);
+    ck_assert_uint_ne(second, first);
+    world_reply(WORKER, first, STATUS_OK);
+    world_turn();
+    ck_assert_uint_eq(world_count(SIDE_FRONTEND, CLIENT, COMMAND_REPLY), 0);
+    ck_assert_uint_eq(world_counts()->stale, 1);
+    world_reply(WORKER, second, STATUS_OK);
+    world_turn();
+    world_expect(CLIENT, id, STATUS_OK);
+}
+END_TEST
+
 START_TEST(a_stuck_worker_is_no_idle_one)
 {
     world_worker(2, ROLE_DRIVER, CONCURRENCY, "query");
@@ -245,6 +266,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_deadline_is_not_moved_by_a_lease);
     tcase_add_test(tcase, what_waits_has_no_lease);
     tcase_add_test(tcase, a_late_answer_reaches_nobody_and_is_counted);
+    tcase_add_test(tcase, the_same_worker_has_it_under_another_id);
     tcase_add_test(tcase, a_stuck_worker_is_no_idle_one);
     tcase_add_test(tcase, who_was_asleep_takes_nothing_away);
 }

@@ -173,6 +173,23 @@ START_TEST(status_tells_where_a_request_stands)
 }
 END_TEST
 
+/* Its deadline has passed, and no tick has told it. */
+START_TEST(nothing_remains_of_what_is_too_late)
+{
+    struct msg_request_status status;
+    struct msg_query_status ask = {.id = world_ask(CLASS_CRITICAL, 10, 0)};
+    world.now_at += 20 * MS;
+    struct header header = {.command = COMMAND_QUERY, .id = 7, .method = bytes_of("status")};
+    world_say_message(SIDE_FRONTEND, CLIENT, &header, MSG_QUERY_STATUS, &ask);
+    world_turn();
+    struct heard *heard = world_hear(SIDE_FRONTEND, CLIENT, COMMAND_REPLY);
+    ck_assert_uint_eq(heard->pair.header.id, 7);
+    ck_assert_int_eq(message_decode(MSG_REQUEST_STATUS, heard->pair.body, &status), STATUS_OK);
+    ck_assert_uint_eq(status.remains_ms, 0);
+    world_forget(heard);
+}
+END_TEST
+
 /* Numbers rise by one over all topics; what is asked for again is what was told. */
 START_TEST(events_are_numbered_and_kept)
 {
@@ -412,6 +429,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, the_longest_directory_fits_its_answer);
     tcase_add_test(tcase, statistics_add_up);
     tcase_add_test(tcase, status_tells_where_a_request_stands);
+    tcase_add_test(tcase, nothing_remains_of_what_is_too_late);
     tcase_add_test(tcase, events_are_numbered_and_kept);
     tcase_add_loop_test(tcase, an_invalidation_that_makes_no_sense_is_refused, 0, 4);
     tcase_add_loop_test(tcase, more_tags_than_a_batch_may_have_are_refused, 0, 2);
