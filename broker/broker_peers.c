@@ -246,14 +246,6 @@ static struct verdict check_hello(const struct broker *self, struct bytes body,
     return (struct verdict){.status = STATUS_OK};
 }
 
-/* What it says it is; one whose key is no worker's is none. */
-static enum role role_of(const struct header *header, const struct allowed *allowed)
-{
-    if (allowed != NULL && allowed->kind != KEY_WORKER)
-        return ROLE_CLIENT;
-    return header->role < ROLE_COUNT ? (enum role)header->role : ROLE_NONE;
-}
-
 /* A greeting begins a connection anew: what was before it on the same one is over. */
 void broker_on_hello(struct broker *self, const struct source *from, const struct pair *pair)
 {
@@ -262,10 +254,11 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
     uint64_t number = from->peer->number;
     char session[SESSION_ID_BYTES];
     const struct allowed *allowed = NULL;
+    enum role role = ROLE_NONE;
     struct verdict verdict = check_hello(self, pair->body, &hello);
     struct peer *peer = sessions_find(self->sessions, side, number);
     if (verdict.status == STATUS_OK)
-        verdict = broker_know(self, from, &allowed);
+        verdict = broker_know(self, from, &pair->header, &allowed, &role);
     if (verdict.status == STATUS_OK)
         hello.session = broker_session_of(allowed, hello.session, session);
     if (peer != NULL) {
@@ -293,7 +286,7 @@ void broker_on_hello(struct broker *self, const struct source *from, const struc
         broker_stranger(self, side, number, &verdict);
         return;
     }
-    peer->role = role_of(&pair->header, allowed);
+    peer->role = role;
     peer->allowed = allowed;
     peer->resumed_at = hello.resume ? self->now_at : 0;
     peer->pid = hello.pid;

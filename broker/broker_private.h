@@ -294,8 +294,12 @@ void broker_judge_worker(struct broker *self, struct worker *worker,
 void broker_tick_workers(struct broker *self); /* who was ejected comes back, and gets more */
 
 /* broker_keys.c */
+/* Whose key it is that greets, and as what; on OK.
+ *
+ * ret_role  what a worker says it is; one whose key is no worker's is a client */
 struct verdict broker_know(const struct broker *self, const struct source *from,
-                           const struct allowed **ret);
+                           const struct header *header, const struct allowed **ret,
+                           enum role *ret_role);
 /* The session of a key: the same bytes of another one are another session.
  *
  * ret  SESSION_ID_BYTES */

@@ -1,5 +1,5 @@
-/* grants - see grants.h. A worker's requests are made on behalf of others, who were asked: the
- * driver's children have the class and the tenant of what they are part of. */
+/* grants - see grants.h. A driver's requests are made on behalf of others, who were asked: its
+ * children have the class and the tenant of what they are part of. */
 #include "broker/grants.h"
 
 static bool has_bit(uint32_t bits, uint32_t number)
@@ -7,10 +7,23 @@ static bool has_bit(uint32_t bits, uint32_t number)
     return number < 32 && (bits >> number & 1) != 0;
 }
 
+const char *grants_refuse_hello(const struct allowed *self, bool is_backend, uint32_t role)
+{
+    if (self == NULL)
+        return NULL;
+    if (self->kind != KEY_WORKER)
+        return is_backend ? "this key is no worker's: worker in the allow list" : NULL;
+    return allowed_serves(self, role)
+               ? NULL
+               : "this key may not greet as this role: roles= in the allow list";
+}
+
 const char *grants_refuse_request(const struct allowed *self, const struct header *header)
 {
-    if (self == NULL || self->kind == KEY_WORKER)
+    if (self == NULL || allowed_serves(self, ROLE_DRIVER))
         return NULL;
+    if (self->kind == KEY_WORKER)
+        return "of workers only drivers ask: roles= in the allow list, or a key of its own";
     if (!has_bit(self->roles, header->role))
         return "this key may not ask this role: roles= in the allow list";
     if (!has_bit(self->classes, header->class))
@@ -26,7 +39,7 @@ const char *grants_refuse_ready(const struct allowed *self, enum role role, stru
 {
     if (self == NULL)
         return NULL;
-    if (self->kind != KEY_WORKER || !has_bit(self->roles, role))
+    if (!allowed_serves(self, role))
         return "this key may not serve this role: roles= in the allow list";
     if (curve_key.data != NULL && !bytes_are(curve_key, self->key))
         return "it has connected with another key than it names";
@@ -42,7 +55,8 @@ const char *grants_refuse_order(const struct allowed *self)
 
 const char *grants_refuse_invalidate(const struct allowed *self)
 {
-    return self == NULL || self->admin || self->kind == KEY_WORKER
+    return self == NULL || self->admin || allowed_serves(self, ROLE_TOOL_EXECUTOR) ||
+                   allowed_serves(self, ROLE_ARCADE_GATEWAY)
                ? NULL
-               : "that is for workers and operators";
+               : "that is for operators, and workers with the role tool_executor or arcade_gateway";
 }

@@ -8,7 +8,14 @@
 #include "actors/runtime/allow_list.h"
 #include "protocol/envelope.h"
 
-/* A REQUEST: its role, class, tenant and method. */
+/* HELLO: what a worker says it is must be a role of its key; only workers have to do with the side
+ * of the workers.
+ *
+ * role  of HELLO, whatever it is */
+const char *grants_refuse_hello(const struct allowed *self, bool is_backend, uint32_t role);
+
+/* A REQUEST: its role, class, tenant and method. Of workers only drivers ask: for their clients,
+ * who were judged. */
 const char *grants_refuse_request(const struct allowed *self, const struct header *header);
 
 /* READY: the role it serves; of a partition the key that others are to find there.
@@ -19,7 +26,7 @@ const char *grants_refuse_ready(const struct allowed *self, enum role role, stru
 /* ADMIN, and questions that change how a process works. */
 const char *grants_refuse_order(const struct allowed *self);
 
-/* INVALIDATE. */
+/* INVALIDATE: of those whose tools change data, and of operators. */
 const char *grants_refuse_invalidate(const struct allowed *self);
 
 #endif

@@ -54,17 +54,37 @@ static bool is_path(struct bytes text)
     return is_text(text) && text.size <= IPC_PATH_BYTES_MAX;
 }
 
+struct carrier {
+    const char *scheme;
+    bool (*rest)(struct bytes);
+};
+
+static const struct carrier carriers[] = {
+    {"tcp://", is_address}, {"ipc://", is_path}, {"inproc://", is_text}};
+
+/* NULL: it is none of these, or nothing follows. */
+static const struct carrier *find(struct bytes endpoint)
+{
+    for (size_t i = 0; i < sizeof carriers / sizeof carriers[0]; i++) {
+        size_t size = strlen(carriers[i].scheme);
+        if (endpoint.size > size && memcmp(endpoint.data, carriers[i].scheme, size) == 0)
+            return &carriers[i];
+    }
+    return NULL;
+}
+
+bool endpoint_is_known(struct bytes endpoint)
+{
+    assert(endpoint.data != NULL || endpoint.size == 0);
+    return find(endpoint) != NULL;
+}
+
 bool endpoint_is_good(struct bytes endpoint)
 {
-    static const struct {
-        const char *scheme;
-        bool (*rest)(struct bytes);
-    } kinds[] = {{"tcp://", is_address}, {"ipc://", is_path}, {"inproc://", is_text}};
     assert(endpoint.data != NULL || endpoint.size == 0);
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        size_t size = strlen(kinds[i].scheme);
-        if (endpoint.size > size && memcmp(endpoint.data, kinds[i].scheme, size) == 0)
-            return kinds[i].rest((struct bytes){endpoint.data + size, endpoint.size - size});
-    }
-    return false;
+    const struct carrier *carrier = find(endpoint);
+    if (carrier == NULL)
+        return false;
+    size_t size = strlen(carrier->scheme);
+    return carrier->rest((struct bytes){endpoint.data + size, endpoint.size - size});
 }

@@ -9,6 +9,9 @@
 
 #define IPC_PATH_BYTES_MAX 107 /* of a socket in the file system. source: unix(7) */
 
+/* Whether it begins as one of the three. */
+bool endpoint_is_known(struct bytes endpoint);
+
 /* Whether somebody can be connected to by this text. A name is not looked up: it may be known
  * later. */
 bool endpoint_is_good(struct bytes endpoint);

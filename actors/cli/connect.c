@@ -53,7 +53,7 @@ static enum exit_code report(const struct invocation *invocation, struct fact **
                 "fact: the broker at %s sent us away: %s (%s)\n"
                 "To mend it: %s.\n",
                 peer.endpoint, statuses[peer.refused].name, peer.reason,
-                peer.refused == STATUS_UNAUTHENTICATED
+                peer.refused == STATUS_UNAUTHENTICATED || peer.refused == STATUS_FORBIDDEN
                     ? "have the key of --key allowed there (docs/operations.md)"
                     : "use a fact of the same version as the broker; this is " FACT_VERSION);
     else

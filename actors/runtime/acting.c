@@ -284,28 +284,31 @@ static enum status query_undrain(struct process *self, struct bytes body, struct
 static const struct {
     const char *method;
     enum status (*answer)(struct process *self, struct bytes body, struct writer *writer);
-} queries[] = {
-    {"metrics", query_metrics}, {"loglevel", query_loglevel}, {"undrain", query_undrain}};
+    bool is_order; /* a broker passes it on for an operator, and nobody else may say it */
+} queries[] = {{"metrics", query_metrics, false},
+               {"loglevel", query_loglevel, true},
+               {"undrain", query_undrain, true}};
 
-static enum status answer_query(struct process *self, const struct pair *pair,
+static enum status answer_query(struct process *self, const struct pair *pair, bool by_broker,
                                 struct writer *writer)
 {
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
         if (bytes_are(pair->header.method, queries[i].method))
-            return queries[i].answer(self, pair->body, writer);
+            return queries[i].is_order && !by_broker ? STATUS_FORBIDDEN
+                                                     : queries[i].answer(self, pair->body, writer);
     if (self->spec->on_query == NULL)
         return STATUS_NO_ROLE;
     return self->spec->on_query(self->actor.state, &self->context, pair->header.method, pair->body,
                                 writer);
 }
 
-void acting_take_query(struct process *self, const struct pair *pair, struct header *ret_header,
-                       struct bytes *ret_body)
+void acting_take_query(struct process *self, const struct pair *pair, bool by_broker,
+                       struct header *ret_header, struct bytes *ret_body)
 {
     struct writer writer;
     writer_init(&writer, self->room, PAIR_BODY_BYTES_MAX);
     enum status status =
-        pair->status != STATUS_OK ? pair->status : answer_query(self, pair, &writer);
+        pair->status != STATUS_OK ? pair->status : answer_query(self, pair, by_broker, &writer);
     *ret_body = writer_bytes(&writer);
     if (status == STATUS_OK && ret_body->data == NULL)
         status = STATUS_TOO_LARGE;

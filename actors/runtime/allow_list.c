@@ -264,6 +264,16 @@ const struct allowed *allow_list_at(const struct allow_list *self, uint32_t inde
     return &self->entries[index];
 }
 
+bool allowed_serves(const struct allowed *self, uint32_t role)
+{
+    return self->kind == KEY_WORKER && role < ROLE_COUNT && (self->roles & BIT(role)) != 0;
+}
+
+bool allowed_is_same(const struct allowed *self, const struct allowed *before)
+{
+    return self->kind == before->kind && self->roles == before->roles;
+}
+
 bool allow_names(const char *list, struct bytes text)
 {
     if (list == NULL)

@@ -50,4 +50,10 @@ bool allow_names(const char *list, struct bytes text);
 
 const char *key_kind_name(enum key_kind kind);
 
+/* Whether this is the key of a worker that serves the role. */
+bool allowed_serves(const struct allowed *self, uint32_t role);
+
+/* Whether another line for the same key lets it do what it was let in for. */
+bool allowed_is_same(const struct allowed *self, const struct allowed *before);
+
 #endif

@@ -23,7 +23,7 @@ static void on_query(void *context, uint64_t peer, const struct pair *pair)
     struct process *self = context;
     struct header header;
     struct bytes body;
-    acting_take_query(self, pair, &header, &body);
+    acting_take_query(self, pair, false, &header, &body);
     enum status status = server_reply(self->server, peer, &header, body, false);
     assert(status == STATUS_OK); /* its room has PAIR_BODY_BYTES_MAX */
 }
@@ -64,8 +64,6 @@ bool doorway_open(struct process *self, char *reason)
                                  .send = send_message};
     struct metrics *metrics = self->context.metrics;
     inlet_init(&self->door, socket_open(self->zmq, ZMQ_ROUTER, 0, 0));
-    if (!guard_open(&self->guard, self->zmq, &self->keys, metrics, reason))
-        return false;
     if (self->guard != NULL)
         guard_protect(self->guard, self->door.socket, DOMAIN_WORKER);
     self->unsent = metrics_series(metrics, METRIC_HWM_BLOCKED_TOTAL, LABELS("door"));
@@ -80,12 +78,14 @@ bool doorway_open(struct process *self, char *reason)
     return true;
 }
 
-/* Who is connected stays so when his key is taken out of the list: then each message is looked at,
- * and he falls silent. */
+/* Drivers look into partitions, and nobody else does. Who is connected stays so when the list
+ * changes, so each message is looked at. */
 static bool is_welcome(const struct process *self, zmq_msg_t *message)
 {
-    return self->guard == NULL || !guard_has_revoked(self->guard) ||
-           guard_identify(self->guard, message) != NULL;
+    if (self->guard == NULL)
+        return true;
+    const struct allowed *allowed = guard_identify(self->guard, message);
+    return allowed != NULL && allowed_serves(allowed, ROLE_DRIVER);
 }
 
 /* Take in one message; returns its cost in pairs, or 0: there is none. */
@@ -102,6 +102,9 @@ static unsigned take_one(struct process *self)
         series_add(self->bytes_in, (double)bytes.size);
         if (peer != ROUTER_NOBODY && is_welcome(self, &message))
             cost = server_take(self->server, peer, bytes, self->context.now_at);
+        else if (peer != ROUTER_NOBODY)
+            server_turn_away(self->server, peer,
+                             "only drivers ask here: roles=driver in the allow list");
     }
     zmq_msg_close(&message);
     return cost;

@@ -27,8 +27,8 @@ struct guard {
     struct curve_pair key;
     const char *path;
     struct file_stamp stamp;
-    struct allow_list *list, *last; /* last: NULL, or the one before */
-    bool has_revoked;
+    struct allow_list *list, *last;      /* last: NULL, or the one before */
+    char refused[KEY_FILE_REASON_BYTES]; /* why the file was at last; empty: it was not */
     int64_t looked_at;
     struct series *failures[HANDSHAKE_COUNT], *keys;
 };
@@ -203,13 +203,14 @@ void guard_watch(struct guard *self, struct inlets *inlets)
         monitor_watch(&self->monitors[i], inlets);
 }
 
-/* Keys of the last list that are not in this one. */
+/* Keys of the last list that are not in this one, or are something else there. */
 static uint32_t revoked(const struct guard *self)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < allow_list_count(self->last); i++) {
         const struct allowed *entry = allow_list_at(self->last, i);
-        count += allow_list_find(self->list, bytes_of(entry->key)) == NULL;
+        const struct allowed *now = allow_list_find(self->list, bytes_of(entry->key));
+        count += now == NULL || !allowed_is_same(now, entry);
     }
     return count;
 }
@@ -220,16 +221,19 @@ bool guard_refresh(struct guard *self, int64_t now_at)
     if (now_at - self->looked_at < LOOK_EVERY_US)
         return false;
     self->looked_at = now_at;
-    if (!file_stamp_changed(&self->stamp, self->path))
+    bool changed = file_stamp_changed(&self->stamp, self->path);
+    if (!changed && self->refused[0] == '\0')
         return false;
     struct allow_list *list = key_file_read_allowed(self->path, reason);
     if (list == NULL) {
-        log_event(EVENT_ALLOW_LIST_BAD, log_text("reason", reason));
+        if (changed || strcmp(reason, self->refused) != 0)
+            log_event(EVENT_ALLOW_LIST_BAD, log_text("reason", reason));
+        (void)snprintf(self->refused, sizeof self->refused, "%s", reason);
         return false;
     }
+    self->refused[0] = '\0';
     take_list(self, list);
     uint32_t count = revoked(self);
-    self->has_revoked = self->has_revoked || count > 0;
     log_event(EVENT_ALLOW_LIST, log_u64("keys", allow_list_count(list)), log_u64("revoked", count));
     return true;
 }
@@ -242,9 +246,4 @@ const struct allow_list *guard_list(const struct guard *self)
 const struct allowed *guard_identify(const struct guard *self, zmq_msg_t *message)
 {
     return allow_list_find(self->list, bytes_of(zmq_msg_gets(message, "User-Id")));
-}
-
-bool guard_has_revoked(const struct guard *self)
-{
-    return self->has_revoked;
 }

@@ -2,8 +2,9 @@
  * questions about each key.
  *
  * It answers in the loop of its process, so a handshake waits for a turn, and nothing for a
- * handshake. The list is read again when its file changes; one that is wrong changes nothing, and
- * is told. Who is let in carries his key with each message. See docs/decisions/0125. */
+ * handshake. The list is read again when its file changes; one that is wrong changes nothing, is
+ * told, and is looked at again until it is right. Who is let in carries his key with each message.
+ * See docs/decisions/0125. */
 #ifndef ACTORS_RUNTIME_GUARD_H
 #define ACTORS_RUNTIME_GUARD_H
 
@@ -43,8 +44,5 @@ const struct allow_list *guard_list(const struct guard *self);
 
 /* Whose message this is; NULL: nobody's who is in the list now. */
 const struct allowed *guard_identify(const struct guard *self, zmq_msg_t *message);
-
-/* Whether some key that had been in the list is not any more: then who is connected need not be. */
-bool guard_has_revoked(const struct guard *self);
 
 #endif

@@ -110,16 +110,20 @@ struct allow_list *key_file_read_allowed(const char *path, char *reason)
     return list;
 }
 
+static int64_t in_ns(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 bool file_stamp_changed(struct file_stamp *self, const char *path)
 {
     struct stat status;
-    struct file_stamp now = {0, 0, 0};
+    struct file_stamp now = {0};
     if (stat(path, &status) == 0)
-        now = (struct file_stamp){(int64_t)status.st_mtim.tv_sec * 1000000000 +
-                                      status.st_mtim.tv_nsec,
+        now = (struct file_stamp){in_ns(status.st_mtim), in_ns(status.st_ctim),
                                   (int64_t)status.st_ino, (int64_t)status.st_size};
-    bool changed =
-        now.changed_ns != self->changed_ns || now.inode != self->inode || now.size != self->size;
+    bool changed = now.written_ns != self->written_ns || now.changed_ns != self->changed_ns ||
+                   now.inode != self->inode || now.size != self->size;
     *self = now;
     return changed;
 }

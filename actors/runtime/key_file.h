@@ -20,7 +20,8 @@ struct allow_list *key_file_read_allowed(const char *path, char *reason);
 
 /* What a file looked like when it was last looked at. */
 struct file_stamp {
-    int64_t changed_ns, inode, size;
+    int64_t written_ns, changed_ns; /* its bytes; its owner, its mode, or its bytes */
+    int64_t inode, size;
 };
 
 /* Look again; true: it is another one, or has changed, or is gone. */

@@ -22,6 +22,9 @@ bool keys_read(const struct settings *settings, const char *section, unsigned do
     else if (own[0] != '\0' && ret->allow_file[0] == '\0' && lets_in)
         missing = "curve_key_file is set: name the list of those who may connect, too, in "
                   "common.curve_allow_file";
+    else if (own[0] == '\0' && ret->allow_file[0] != '\0' && lets_in)
+        missing = "common.curve_allow_file is set, and nobody would be asked for a key: name this "
+                  "process's own, too, in curve_key_file (fact keys generate)";
     if (missing != NULL)
         (void)snprintf(reason, KEY_FILE_REASON_BYTES, "%s", missing);
     if (missing != NULL || own[0] == '\0')

@@ -139,6 +139,8 @@ static int process_start(struct process *self, char *reason)
     socket_raise_limits(self->zmq);
     unsigned does = KEYS_CONNECTS | (self->spec->lets_in ? KEYS_LETS_IN : 0);
     if (!keys_read(self->settings, self->spec->name, does, &self->keys, reason) ||
+        (self->spec->lets_in &&
+         !guard_open(&self->guard, self->zmq, &self->keys, self->context.metrics, reason)) ||
         !start_actor(self, reason))
         return EX_CONFIG;
     if (self->spec->lets_in && !doorway_open(self, reason))

@@ -152,8 +152,8 @@ void acting_init(struct process *self);
 /* Answer a QUERY to this process.
  *
  * ret_header  a REPLY, complete but for credit; ret_body borrows self->room */
-void acting_take_query(struct process *self, const struct pair *pair, struct header *ret_header,
-                       struct bytes *ret_body);
+void acting_take_query(struct process *self, const struct pair *pair, bool by_broker,
+                       struct header *ret_header, struct bytes *ret_body);
 
 /* Hand a part of the answer, or the end, of a question to the role. */
 void acting_partial(struct process *self, uint64_t tag, struct bytes body);

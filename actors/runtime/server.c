@@ -345,6 +345,15 @@ enum status server_reply(struct server *self, uint64_t number, const struct head
     return STATUS_OK;
 }
 
+void server_turn_away(struct server *self, uint64_t number, const char *reason)
+{
+    struct peer *peer = find(self, number);
+    self->counts.refused++;
+    tell_stranger(self, number, STATUS_NO_ROLE, reason);
+    if (peer != NULL)
+        forget(self, peer);
+}
+
 void server_drain(struct server *self)
 {
     self->draining = true;

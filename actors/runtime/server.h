@@ -50,6 +50,11 @@ unsigned server_take(struct server *self, uint64_t peer, struct bytes message, i
 MUST_USE enum status server_reply(struct server *self, uint64_t peer, const struct header *header,
                                   struct bytes body, bool grants);
 
+/* A message has come from one who may not be here: it is sent away, and may greet again.
+ *
+ * reason  what to change */
+void server_turn_away(struct server *self, uint64_t peer, const char *reason);
+
 /* From now on every REQUEST is refused with DRAINING. */
 void server_drain(struct server *self);
 

@@ -9,6 +9,9 @@
 #include <sys/resource.h>
 #include <zmq.h>
 
+#include "protocol/endpoint.h"
+#include "protocol/value.h"
+
 #define RECONNECT_MS_MAX 5000
 #define SOCKETS_MAX 4096
 
@@ -121,10 +124,24 @@ static bool is_everywhere(const char *endpoint)
     return false;
 }
 
+/* What CURVE guards on its way, or does not leave the host; libzmq knows more. */
+static bool is_known(const char *endpoint, char *reason)
+{
+    if (endpoint_is_known(bytes_of(endpoint)))
+        return true;
+    (void)snprintf(reason, SOCKET_REASON_BYTES,
+                   "%.200s: an endpoint is tcp://HOST:PORT, ipc://PATH or inproc://NAME; what else "
+                   "libzmq has knows no CURVE",
+                   endpoint);
+    return false;
+}
+
 /* Whether it may be bound at all. */
 static bool check_endpoint(void *socket, const char *endpoint, const char *advertise, char *reason)
 {
     bool guarded = asks_for_keys(socket);
+    if (!is_known(endpoint, reason))
+        return false;
     if (!guarded && !endpoint_is_local(endpoint))
         (void)snprintf(
             reason, SOCKET_REASON_BYTES,
@@ -172,6 +189,8 @@ bool socket_bind(void *socket, const char *endpoint, const char *advertise, char
 
 bool socket_connect(void *socket, const char *endpoint, char *reason)
 {
+    if (!is_known(endpoint, reason))
+        return false;
     if (zmq_connect(socket, endpoint) == 0)
         return true;
     (void)snprintf(reason, SOCKET_REASON_BYTES, "cannot connect to %s: %s", endpoint,

@@ -30,7 +30,7 @@ static void take_query(struct uplink *self, const struct pair *pair)
     struct header header;
     struct bytes body;
     struct session *session = link_session(self->back);
-    acting_take_query(self->process, pair, &header, &body);
+    acting_take_query(self->process, pair, true, &header, &body);
     enum status status = session_reply(session, session_connection(session), &header, body, false);
     assert(status == STATUS_OK); /* its room has PAIR_BODY_BYTES_MAX */
 }

@@ -175,6 +175,83 @@ START_TEST(a_worker_whose_key_goes_gives_its_requests_back)
 }
 END_TEST
 
+START_TEST(a_worker_greets_as_no_other_role)
+{
+    world_hello(SIDE_FRONTEND, WORKER, ROLE_TOOL_EXECUTOR);
+    world_turn();
+    expect_disconnect(SIDE_FRONTEND, WORKER, STATUS_FORBIDDEN);
+    world_hello(SIDE_FRONTEND, WORKER, ROLE_CLIENT);
+    world_turn();
+    expect_disconnect(SIDE_FRONTEND, WORKER, STATUS_FORBIDDEN);
+    world_hello(SIDE_BACKEND, CLIENT, ROLE_CLIENT);
+    world_turn();
+    expect_disconnect(SIDE_BACKEND, CLIENT, STATUS_FORBIDDEN);
+    ck_assert_uint_eq(broker_levels(world.broker).sessions, 0);
+    world_hello(SIDE_FRONTEND, WORKER, ROLE_DRIVER);
+    world_turn();
+    ck_assert_uint_eq(world_count(SIDE_FRONTEND, WORKER, COMMAND_WELCOME), 1);
+}
+END_TEST
+
+/* It could ask for every class, tenant and method, and would be nobody's client. */
+START_TEST(a_worker_that_is_no_driver_asks_nothing)
+{
+    struct header header = world_request();
+    struct header invalidate = {
+        .command = COMMAND_INVALIDATE, .id = 1000, .class = CLASS_CRITICAL, .role = ROLE_BROKER};
+    struct msg_invalidate message = {{"sixteen letters!", SESSION_ID_BYTES}, bytes_of("\x91\x07")};
+    next = list_of("worker roles=tool_executor", "worker roles=driver", NULL);
+    world.allowed[CLIENT] = allow_list_find(next, bytes_of(keys[0]));
+    world_worker(WORKER, ROLE_DRIVER, 4, "query");
+    world_hello(SIDE_FRONTEND, CLIENT, ROLE_TOOL_EXECUTOR);
+    uint64_t id = world_ask_from(CLIENT, header, (struct bytes){0});
+    world_turn();
+    world_expect(CLIENT, id, STATUS_FORBIDDEN);
+    ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST), 0);
+    world_say_message(SIDE_FRONTEND, CLIENT, &invalidate, MSG_INVALIDATE, &message);
+    world_say_message(SIDE_BACKEND, WORKER, &invalidate, MSG_INVALIDATE, &message);
+    world_turn();
+    world_expect(CLIENT, 1000, STATUS_OK);
+    struct heard *reply = world_hear(SIDE_BACKEND, WORKER, COMMAND_REPLY);
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_int_eq(reply->pair.header.status, STATUS_FORBIDDEN);
+    world_forget(reply);
+}
+END_TEST
+
+START_TEST(a_key_that_is_another_kind_now_is_judged_anew)
+{
+    world_worker(WORKER, ROLE_DRIVER, 4, "query");
+    world_hello(SIDE_FRONTEND, WORKER, ROLE_DRIVER);
+    world_hello(SIDE_FRONTEND, CLIENT, ROLE_CLIENT);
+    world_turn();
+    next = list_of("worker roles=driver", "client classes=1", "operator ");
+    broker_grant_anew(world.broker, next, world.now_at);
+    world_turn();
+    expect_disconnect(SIDE_FRONTEND, CLIENT, STATUS_FORBIDDEN); /* it has greeted as a client */
+    expect_disconnect(SIDE_BACKEND, WORKER, STATUS_FORBIDDEN);
+    ck_assert_uint_eq(broker_levels(world.broker).workers, 0);
+    ck_assert_uint_eq(broker_levels(world.broker).sessions, 1);
+    struct header header = world_request();
+    header.class = CLASS_SHEDDABLE;
+    uint64_t id = world_ask_from(WORKER, header, (struct bytes){0});
+    world_turn();
+    world_expect(WORKER, id, STATUS_FORBIDDEN); /* a client with a client's grants */
+}
+END_TEST
+
+START_TEST(a_worker_that_gets_one_role_more_stays)
+{
+    world_worker(WORKER, ROLE_DRIVER, 4, "query");
+    world_turn();
+    next = list_of("client ", "worker roles=driver,tool_executor", "operator ");
+    broker_grant_anew(world.broker, next, world.now_at);
+    world_turn();
+    ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_DISCONNECT), 0);
+    ck_assert_uint_eq(broker_levels(world.broker).workers, 1);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -182,6 +259,10 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_class_that_was_not_granted_is_forbidden);
     tcase_add_test(tcase, a_worker_is_ready_for_its_own_roles_alone);
     tcase_add_test(tcase, orders_are_an_operators);
+    tcase_add_test(tcase, a_worker_greets_as_no_other_role);
+    tcase_add_test(tcase, a_worker_that_is_no_driver_asks_nothing);
+    tcase_add_test(tcase, a_key_that_is_another_kind_now_is_judged_anew);
+    tcase_add_test(tcase, a_worker_that_gets_one_role_more_stays);
     tcase_add_test(tcase, another_key_does_not_take_a_session_over);
     tcase_add_test(tcase, a_key_that_is_taken_out_ends_its_session);
     tcase_add_test(tcase, a_worker_whose_key_goes_gives_its_requests_back);

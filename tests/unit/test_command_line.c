@@ -163,6 +163,27 @@ START_TEST(a_free_port_is_named_and_a_taken_one_refused)
 }
 END_TEST
 
+/* With a key, too: libzmq would bind it and ask nobody for one. */
+START_TEST(what_knows_no_keys_is_not_bound)
+{
+    static const char *const endpoints_of_others[] = {"pgm://eth0;239.192.1.1:5555",
+                                                      "norm://127.0.0.1:5555"};
+    char bound[ENDPOINT_BYTES_MAX], reason[SOCKET_REASON_BYTES];
+    int on = 1;
+    void *context = zmq_ctx_new();
+    void *publisher = socket_open(context, ZMQ_XPUB, 0, 0);
+    ck_assert_int_eq(zmq_setsockopt(publisher, ZMQ_CURVE_SERVER, &on, sizeof on), 0);
+    for (size_t i = 0; i < sizeof endpoints_of_others / sizeof endpoints_of_others[0]; i++) {
+        ck_assert(!socket_bind(publisher, endpoints_of_others[i], "", bound, reason));
+        ck_assert_ptr_nonnull(strstr(reason, "tcp://HOST:PORT"));
+        ck_assert(!socket_connect(publisher, endpoints_of_others[i], reason));
+        ck_assert_ptr_nonnull(strstr(reason, "tcp://HOST:PORT"));
+    }
+    socket_close(&publisher);
+    zmq_ctx_term(context);
+}
+END_TEST
+
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static void add_tests(TCase *tcase)
@@ -171,6 +192,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, flags_are_settings);
     tcase_add_test(tcase, a_flag_of_a_list_may_be_repeated);
     tcase_add_test(tcase, brokers_gather);
+    tcase_add_test(tcase, what_knows_no_keys_is_not_bound);
     tcase_add_loop_test(tcase, a_bad_start_ends_with_the_code_of_its_kind, 0, COUNT_OF(bad));
     tcase_add_loop_test(tcase, only_what_stays_on_the_host_is_local, 0, COUNT_OF(endpoints));
     tcase_add_test(tcase, a_free_port_is_named_and_a_taken_one_refused);

@@ -40,6 +40,26 @@ START_TEST(anything_else_is_none)
 }
 END_TEST
 
+START_TEST(three_ways_are_known)
+{
+    static const char *const known[] = {"tcp://*:0", "tcp://0.0.0.0:0", "ipc:///x", "inproc://x"};
+    static const char *const others[] = {"pgm://eth0;239.192.1.1:5555",
+                                         "epgm://e:1",
+                                         "norm://e:1",
+                                         "udp://e:1",
+                                         "tipc://{1,2}",
+                                         "ws://e:1",
+                                         "vmci://1:1",
+                                         "tcp://",
+                                         "TCP://e:1",
+                                         ""};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        ck_assert(endpoint_is_known(bytes_of(known[i])));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert(!endpoint_is_known(bytes_of(others[i])));
+}
+END_TEST
+
 START_TEST(no_byte_but_a_printable_one_is_in_it)
 {
     for (int i = 0; i < 256; i++) {
@@ -65,6 +85,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, what_can_be_connected_to_is_an_endpoint, 0,
                         sizeof good / sizeof good[0]);
     tcase_add_loop_test(tcase, anything_else_is_none, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_test(tcase, three_ways_are_known);
     tcase_add_test(tcase, no_byte_but_a_printable_one_is_in_it);
     tcase_add_test(tcase, a_path_is_as_long_as_the_system_allows);
 }

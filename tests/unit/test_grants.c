@@ -75,7 +75,7 @@ START_TEST(a_worker_serves_its_roles_and_asks_for_others)
     ck_assert_ptr_null(grants_refuse_ready(&one, ROLE_DRIVER, bytes_of(key)));
     ck_assert_ptr_nonnull(grants_refuse_ready(&one, ROLE_DRIVER, bytes_of("another")));
     ck_assert_ptr_nonnull(grants_refuse_ready(&one, ROLE_TOOL_EXECUTOR, (struct bytes){0}));
-    ck_assert_ptr_null(grants_refuse_invalidate(&one));
+    ck_assert_ptr_nonnull(grants_refuse_invalidate(&one));
     ck_assert_ptr_nonnull(grants_refuse_order(&one));
     one.kind = KEY_CLIENT;
     ck_assert_ptr_nonnull(grants_refuse_ready(&one, ROLE_DRIVER, (struct bytes){0}));
@@ -86,11 +86,41 @@ START_TEST(a_worker_serves_its_roles_and_asks_for_others)
 }
 END_TEST
 
+START_TEST(of_workers_only_drivers_ask)
+{
+    struct header header = request();
+    for (unsigned role = 0; role < ROLE_COUNT; role++) {
+        struct allowed one = {.key = key, .name = "w", .kind = KEY_WORKER, .roles = BIT(role)};
+        ck_assert_int_eq(grants_refuse_request(&one, &header) == NULL, role == ROLE_DRIVER);
+        ck_assert_int_eq(grants_refuse_invalidate(&one) == NULL,
+                         role == ROLE_TOOL_EXECUTOR || role == ROLE_ARCADE_GATEWAY);
+    }
+}
+END_TEST
+
+START_TEST(a_worker_greets_as_what_its_key_says)
+{
+    struct allowed one = {.key = key, .name = "w", .kind = KEY_WORKER, .roles = BIT(ROLE_DRIVER)};
+    for (unsigned role = 0; role < 300; role++)
+        for (int is_backend = 0; is_backend < 2; is_backend++)
+            ck_assert_int_eq(grants_refuse_hello(&one, is_backend, role) == NULL,
+                             role == ROLE_DRIVER);
+    one = client();
+    ck_assert_ptr_null(grants_refuse_hello(&one, false, ROLE_CLIENT));
+    ck_assert_ptr_null(grants_refuse_hello(&one, false, ROLE_DRIVER)); /* is a client there */
+    ck_assert_ptr_nonnull(grants_refuse_hello(&one, true, ROLE_CLIENT));
+    ck_assert_ptr_nonnull(grants_refuse_hello(&one, true, ROLE_DRIVER));
+    ck_assert_ptr_null(grants_refuse_hello(NULL, true, ROLE_DRIVER));
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_test(tcase, without_keys_everybody_may_do_everything);
     tcase_add_test(tcase, a_request_needs_role_class_tenant_and_method);
     tcase_add_test(tcase, a_worker_serves_its_roles_and_asks_for_others);
+    tcase_add_test(tcase, of_workers_only_drivers_ask);
+    tcase_add_test(tcase, a_worker_greets_as_what_its_key_says);
 }
 
 int main(void)

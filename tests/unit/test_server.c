@@ -444,6 +444,29 @@ START_TEST(no_damage_does_more_than_a_fault)
 }
 END_TEST
 
+START_TEST(who_is_turned_away_is_gone_and_may_greet_again)
+{
+    greet(100);
+    sent_count = 0;
+    server_turn_away(server, 200, "only drivers");
+    ck_assert_uint_eq(server_count(server), 1);
+    server_turn_away(server, 100, "only drivers");
+    server_flush(server);
+    ck_assert_uint_eq(sent_count, 2);
+    ck_assert_uint_eq(sent[0].peer, 200);
+    ck_assert_uint_eq(sent[1].peer, 100);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sent[i].command, COMMAND_DISCONNECT);
+        ck_assert_int_eq(sent[i].status, STATUS_NO_ROLE);
+    }
+    ck_assert_uint_eq(server_count(server), 0);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_uint_eq(server_counts(server)->refused, 2);
+    greet(100);
+    expect(COMMAND_WELCOME, STATUS_OK);
+}
+END_TEST
+
 /* The table of held requests. */
 
 START_TEST(a_request_is_held_until_it_is_taken_out_once)
@@ -494,6 +517,7 @@ static void add_tests(TCase *tcase)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_peer_is_welcomed_and_served);
     tcase_add_test(tcase, a_stranger_is_told_to_greet);
+    tcase_add_test(tcase, who_is_turned_away_is_gone_and_may_greet_again);
     tcase_add_test(tcase, hello_and_requests_may_share_a_message);
     tcase_add_test(tcase, beyond_its_credit_a_peer_is_refused);
     tcase_add_test(tcase, a_bad_hello_is_refused_and_may_come_again);
