@@ -394,15 +394,16 @@ static void check_conservation(const struct broker *self)
     assert(in_flight == slots_used(self->slots));
 }
 
-/* What could not leave is dispatched again. Each failed send costs a peer, or a worker its credit;
- * so it ends. */
+/* What could not leave is dispatched again, unless this turn has refused as many as it may. Each
+ * failed send costs a peer, or a worker its credit; so it ends. */
 void broker_flush(struct broker *self, int64_t now_at)
 {
     self->now_at = now_at;
     while (outbox_used(self->outbox) > 0 || self->gone_count > 0) {
         outbox_flush(self->outbox);
         bury_gone(self);
-        broker_dispatch(self, now_at);
+        if (!self->more)
+            broker_dispatch(self, now_at);
     }
     workers_end_turn(self->workers);
     check_conservation(self);

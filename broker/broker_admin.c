@@ -43,16 +43,17 @@ static void admin_undrain(struct broker *self, const struct source *from, const 
 static const struct {
     const char *method;
     broker_handler *handler;
+    bool dear; /* see broker_affords() */
 } methods[] = {
-    {"drain", admin_drain},
-    {"limits", broker_admin_limits},
-    {"limit_set", broker_admin_limit_set},
-    {"breakers", broker_admin_breakers},
-    {"breaker_set", broker_admin_breaker_set},
-    {"reload", broker_admin_reload},
-    {"undrain", admin_undrain},
-    {"dead", broker_admin_dead},
-    {"kick", broker_admin_kick},
+    {"drain", admin_drain, false},
+    {"limits", broker_admin_limits, true},
+    {"limit_set", broker_admin_limit_set, false},
+    {"breakers", broker_admin_breakers, true},
+    {"breaker_set", broker_admin_breaker_set, false},
+    {"reload", broker_admin_reload, true},
+    {"undrain", admin_undrain, false},
+    {"dead", broker_admin_dead, true},
+    {"kick", broker_admin_kick, false},
 };
 
 void broker_on_admin(struct broker *self, const struct source *from, const struct pair *pair)
@@ -62,9 +63,9 @@ void broker_on_admin(struct broker *self, const struct source *from, const struc
         return;
     while (i < count && !bytes_are(pair->header.method, methods[i].method))
         i++;
-    if (i < count)
-        methods[i].handler(self, from, pair);
-    else
+    if (i == count)
         broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
                                "an operator's commands are in docs/protocol.md");
+    else if (!methods[i].dear || broker_affords(self, from, pair))
+        methods[i].handler(self, from, pair);
 }

@@ -61,16 +61,20 @@ static void measure_ends(const struct role_counts *counts, const char *role,
         metrics_set(metrics, METRIC_ENDS_TOTAL, LABELS(role, ends[i].end), (double)ends[i].count);
 }
 
-/* One that has greeted and has not said what it serves is joining. */
-static uint32_t joining(const struct broker *self, enum role role)
+/* One that has greeted and has not said what it serves is joining. There may be many sessions: they
+ * are looked through once, for all roles. */
+static void measure_joining(const struct broker *self, struct metrics *metrics)
 {
-    uint32_t count = 0;
+    uint32_t joining[ROLE_COUNT] = {0};
     for (uint32_t i = 0; i < self->config.sessions_max; i++) {
         const struct peer *peer = sessions_at(self->sessions, i);
-        count += peer != NULL && peer->side == SIDE_BACKEND && peer->role == role &&
-                 peer->worker == NONE;
+        if (peer != NULL && peer->side == SIDE_BACKEND && peer->worker == NONE)
+            joining[peer->role]++;
     }
-    return count;
+    for (uint32_t role = 0; role < ROLE_COUNT; role++)
+        if (broker_serves(role))
+            metrics_set(metrics, METRIC_WORKERS, LABELS(role_names[role], "joining"),
+                        joining[role]);
 }
 
 static void measure_workers(const struct broker *self, enum role role, struct metrics *metrics)
@@ -78,7 +82,6 @@ static void measure_workers(const struct broker *self, enum role role, struct me
     for (int state = WORKER_FREE + 1; state < WORKER_STATE_COUNT; state++)
         metrics_set(metrics, METRIC_WORKERS, LABELS(role_names[role], worker_state_names[state]),
                     workers_in(self->workers, role, (enum worker_state)state));
-    metrics_set(metrics, METRIC_WORKERS, LABELS(role_names[role], "joining"), joining(self, role));
 }
 
 static void measure_role(const struct broker *self, enum role role, struct metrics *metrics)
@@ -243,6 +246,7 @@ void broker_measure(const struct broker *self, struct metrics *metrics)
     for (uint32_t role = 0; role < ROLE_COUNT; role++)
         if (broker_serves(role) || counts->roles[role].accepted > 0)
             measure_role(self, (enum role)role, metrics);
+    measure_joining(self, metrics);
     measure_limits(self, metrics);
     measure_breakers(self, metrics);
     metrics_set(metrics, METRIC_TENANT_QUEUES_SHARED_TOTAL, NO_LABELS,

@@ -355,6 +355,9 @@ void broker_issue_view(struct broker *self);
 
 /* broker_queries.c */
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;
+/* A question that takes as long as some hundred requests: only so many are answered in a turn; one
+ * more is refused here. */
+bool broker_affords(struct broker *self, const struct source *from, const struct pair *pair);
 /* A worker of this name; NULL: there is none. */
 struct worker *broker_find_instance(struct broker *self, struct bytes instance);
 /* Ask a worker for the asker, who gets its answer. */

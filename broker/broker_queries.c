@@ -64,6 +64,16 @@ static void query_events(struct broker *self, const struct source *from, const s
     broker_reply_question(self, from, pair, writer_bytes(&writer));
 }
 
+bool broker_affords(struct broker *self, const struct source *from, const struct pair *pair)
+{
+    if (self->queries_left == 0) {
+        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
+        return false;
+    }
+    self->queries_left--;
+    return true;
+}
+
 struct worker *broker_find_instance(struct broker *self, struct bytes instance)
 {
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
@@ -130,7 +140,8 @@ static void query_instance(struct broker *self, const struct source *from, const
         !broker_is_granted(self, from, pair, grants_refuse_order(from->peer->allowed)))
         return;
     if (bytes_are(query.instance, self->instance)) {
-        query_own(self, from, pair, &query);
+        if (broker_affords(self, from, pair))
+            query_own(self, from, pair, &query);
         return;
     }
     const struct worker *worker = broker_find_instance(self, query.instance);
@@ -150,7 +161,7 @@ static void query_instance(struct broker *self, const struct source *from, const
 static const struct {
     const char *method;
     broker_handler *handler;
-    bool dear; /* it takes as long as some hundred requests: only so many in a turn */
+    bool dear; /* see broker_affords() */
 } queries[] = {
     {"directory", query_directory, true}, {"statistics", query_statistics, true},
     {"status", query_status, false},      {"events", query_events, true},
@@ -162,15 +173,11 @@ void broker_on_query(struct broker *self, const struct source *from, const struc
     size_t i = 0, count = sizeof queries / sizeof queries[0];
     while (i < count && !bytes_are(pair->header.method, queries[i].method))
         i++;
-    if (i == count) {
+    if (i == count)
         broker_refuse_question(self, from, pair, STATUS_BAD_REQUEST,
                                "there are directory, statistics, status, events and instance");
-    } else if (queries[i].dear && self->queries_left == 0) {
-        broker_refuse_question(self, from, pair, STATUS_BUSY_FULL, NULL);
-    } else {
-        self->queries_left -= queries[i].dear;
+    else if (!queries[i].dear || broker_affords(self, from, pair))
         queries[i].handler(self, from, pair);
-    }
 }
 
 static void forget_relay(struct broker *self, struct relay *relay)

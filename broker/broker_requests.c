@@ -4,6 +4,7 @@
 
 #define STAND_PART 25     /* of the time a request has, that it may stand in a queue in any case */
 #define REMOVALS_MAX 256u /* requests one dispatch refuses; the rest is the next turn's */
+#define LOOKS_PER_REMOVAL 16u
 
 /* Sends the bytes of the slot, which keeps them. */
 static void send_to(struct broker *self, struct slot *slot, struct worker *worker)
@@ -52,6 +53,7 @@ void broker_take_back(struct broker *self, struct slot *slot)
     self->services[slot->place.role].running--;
     self->services[slot->place.role].credit_came = true;
     slot->state = SLOT_QUEUED;
+    slot->hedge_at = 0; /* nobody has it: there is no second one to ask */
     queues_push_front(self->queues, slots_index(self->slots, slot), &slot->place);
     self->counts.roles[slot->place.role].redelivered++;
 }
@@ -285,35 +287,77 @@ static bool is_late(struct broker *self, const struct slot *slot)
            waited_us > given_us / STAND_PART;
 }
 
+/* Whether one that waits at this place can still be in time. */
+static enum status check_time(const struct broker *self, const struct slot *slot,
+                              int64_t deadline_at)
+{
+    const struct lane *lane = methods_lane(workers_methods(self->workers), slot->place.lane);
+    int64_t left_us = deadline_at - self->now_at;
+    if (left_us < US_PER_MS)
+        return STATUS_DEADLINE_QUEUED;
+    const struct estimates *estimates = &self->services[slot->place.role].estimates;
+    bool feasible = left_us >= estimates_need_us(estimates, &lane->time, slot->place.class);
+    return feasible ? STATUS_OK : STATUS_INFEASIBLE;
+}
+
 /* What waits and cannot be in time any more is not sent; unless nothing is, and what forbids it may
  * be wrong. */
 static enum status check_in_turn(struct broker *self, const struct slot *slot)
 {
-    const struct place *place = &slot->place;
-    const struct estimates *estimates = &self->services[place->role].estimates;
-    int64_t left_us = slot->deadline_at - self->now_at;
-    if (left_us < US_PER_MS)
-        return STATUS_DEADLINE_QUEUED;
-    if (left_us < estimates_need_us(estimates, &lane_of(self, slot)->time, place->class)) {
-        if (!estimates_may_probe(estimates, self->services[place->role].running, self->now_at))
-            return STATUS_INFEASIBLE;
-        self->counts.roles[place->role].probes++;
+    struct service *service = &self->services[slot->place.role];
+    enum status status = check_time(self, slot, slot->deadline_at);
+    if (status == STATUS_DEADLINE_QUEUED)
+        return status;
+    if (status == STATUS_INFEASIBLE) {
+        if (!estimates_may_probe(&service->estimates, service->running, self->now_at))
+            return status;
+        self->counts.roles[slot->place.role].probes++;
     }
     return is_late(self, slot) ? STATUS_BUSY_SHED : STATUS_OK;
 }
 
-/* Its turn has come, and it is not sent. */
-static void pass_over(struct broker *self, struct slot *slot, enum status status)
+/* It is not sent, and has to be told so. */
+static struct verdict refuse_in_turn(struct broker *self, const struct slot *slot,
+                                     enum status status)
 {
     struct verdict verdict = {.status = status};
-    if (status != STATUS_DEADLINE_QUEUED)
-        verdict.retry_after_ms = broker_wait_ms(self, &slot->place);
-    if (broker_pass_on(self, slot, &verdict))
-        return;
-    if (status != STATUS_DEADLINE_QUEUED)
-        broker_count_shed(self, &slot->place,
-                          status == STATUS_BUSY_SHED ? SHED_DELAY : SHED_INFEASIBLE);
-    broker_end(self, slot, &verdict);
+    if (status == STATUS_DEADLINE_QUEUED)
+        return verdict;
+    verdict.retry_after_ms = broker_wait_ms(self, &slot->place);
+    broker_count_shed(self, &slot->place,
+                      status == STATUS_BUSY_SHED ? SHED_DELAY : SHED_INFEASIBLE);
+    return verdict;
+}
+
+/* Those that share it and cannot be in time either go with it: else it would pass to each of them,
+ * and look through all the others each time. Returns how many. */
+static uint32_t end_hopeless(struct broker *self, const struct slot *slot)
+{
+    struct slot *follower = slots_first_follower(self->slots, slot), *next;
+    uint32_t ended = 0;
+    for (; follower != NULL; follower = next) {
+        next = slots_next_follower(self->slots, follower);
+        enum status status = check_time(self, slot, follower->deadline_at);
+        if (status == STATUS_OK)
+            continue;
+        struct verdict verdict = refuse_in_turn(self, slot, status);
+        broker_end(self, follower, &verdict);
+        ended++;
+    }
+    return ended;
+}
+
+/* Its turn has come, and it is not sent. Returns how many have ended, or were looked at for long
+ * enough. */
+static uint32_t pass_over(struct broker *self, struct slot *slot, enum status status)
+{
+    uint32_t ended = 1 + slot->followers / LOOKS_PER_REMOVAL;
+    if (status != STATUS_BUSY_SHED)
+        ended += end_hopeless(self, slot);
+    struct verdict verdict = refuse_in_turn(self, slot, status);
+    if (!broker_pass_on(self, slot, &verdict))
+        broker_end(self, slot, &verdict);
+    return ended;
 }
 
 /* Each pass ends one request's wait, or one worker's credit, or a lane's turn; so it ends. */
@@ -339,8 +383,8 @@ void broker_dispatch_role(struct broker *self, enum role role)
             hand_over(self, slot, worker);
             continue;
         }
-        pass_over(self, slot, status);
-        if (++removals == REMOVALS_MAX) {
+        removals += pass_over(self, slot, status);
+        if (removals >= REMOVALS_MAX) {
             self->more = true;
             break;
         }

@@ -332,6 +332,28 @@ START_TEST(nobody_is_kept_waiting_by_a_second)
 }
 END_TEST
 
+/* It waits again, and was with nobody. */
+START_TEST(what_could_not_leave_is_given_to_no_second)
+{
+    uint64_t id = 0;
+    serve(50, HEDGED);
+    world.full[SIDE_BACKEND][WORKER] = true;
+    world.full[SIDE_BACKEND][WORKER + 1] = true;
+    uint64_t client_id = world_ask(CLASS_CRITICAL, DEADLINE_MS, HEDGED);
+    world_turn();
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], 1);
+    world_run(LONG_MS);
+    world.full[SIDE_BACKEND][WORKER] = false;
+    world.full[SIDE_BACKEND][WORKER + 1] = false;
+    world_beat();
+    world_turn();
+    uint64_t worker = one_of_two(&id);
+    world_reply(worker, id, STATUS_OK);
+    world_turn();
+    world_expect(CLIENT, client_id, STATUS_OK);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, world_teardown);
@@ -349,6 +371,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, nobody_is_asked_twice_before_it_is_known_what_is_long);
     tcase_add_test(tcase, at_most_two_in_a_hundred_are_asked_twice);
     tcase_add_test(tcase, what_is_saved_is_bounded);
+    tcase_add_test(tcase, what_could_not_leave_is_given_to_no_second);
     tcase_add_test(tcase, nobody_is_kept_waiting_by_a_second);
 }
 

@@ -195,12 +195,74 @@ START_TEST(what_is_shed_is_told)
 }
 END_TEST
 
+/* One is with the worker, which does not read then: all others wait, until there is too little time
+ * for them. */
+static void let_all_be_late(unsigned count, const struct header *like)
+{
+    world.config.queue_max = 2000;
+    start(1024);
+    ask_as("acme", CLASS_CRITICAL, 1);
+    world_turn();
+    world.full[SIDE_BACKEND][WORKER] = true;
+    for (unsigned i = 0; i < count; i++) {
+        struct header header = *like;
+        header.id = ++world.next_id;
+        world_ask_from(CLIENT, header, bytes_of("body"));
+    }
+    world_turn();
+    ck_assert_uint_eq(broker_levels(world.broker).queued[ROLE_DRIVER], count);
+    world_pass(320 * MS);
+    world.full[SIDE_BACKEND][WORKER] = false;
+    world_beat();
+    world_forget_all();
+}
+
+/* Answers that are ready are no reason to go on refusing in the same turn. */
+START_TEST(one_turn_refuses_so_many_and_the_next_goes_on)
+{
+    struct header header = world_request();
+    header.deadline_ms = 400;
+    let_all_be_late(600, &header);
+    static const unsigned refused[] = {256, 512, 600};
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_le(broker_due_at(world.broker), i == 0 ? INT64_MAX : world.now_at);
+        world_turn();
+        ck_assert_uint_eq(world_counts()->by_status[STATUS_INFEASIBLE], refused[i]);
+    }
+    ck_assert_int_gt(broker_due_at(world.broker), world.now_at);
+}
+END_TEST
+
+/* One execution, and one that has time is among those who wait for it. */
+START_TEST(who_shares_and_is_too_late_goes_with_the_others)
+{
+    struct header header = world_request();
+    header.flags = FLAG_COALESCE;
+    header.idempotency_key = (struct bytes){"sixteen of bytes", IDEMPOTENCY_KEY_BYTES};
+    header.deadline_ms = 400;
+    let_all_be_late(600, &header);
+    header.deadline_ms = LONG_MS;
+    header.id = ++world.next_id;
+    world_ask_from(CLIENT, header, bytes_of("body"));
+    world_turn();
+    ck_assert_uint_eq(world_counts()->by_status[STATUS_INFEASIBLE], 600);
+    ck_assert_uint_eq(world_count(SIDE_BACKEND, WORKER, COMMAND_REQUEST), 0);
+    world_turn();
+    uint64_t id = world_next(WORKER);
+    world_reply(WORKER, id, STATUS_OK);
+    world_turn();
+    world_expect(CLIENT, header.id, STATUS_OK);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, world_teardown);
     tcase_add_test(tcase, memory_is_kept_for_what_matters_more);
     tcase_add_test(tcase, a_standing_queue_is_shed_from_its_head);
     tcase_add_test(tcase, a_full_queue_has_room_for_other_tenants);
+    tcase_add_test(tcase, one_turn_refuses_so_many_and_the_next_goes_on);
+    tcase_add_test(tcase, who_shares_and_is_too_late_goes_with_the_others);
     tcase_add_test(tcase, what_is_shed_is_told);
 }
 
