@@ -82,31 +82,47 @@ struct token cursor_next_any(struct cursor *self)
 static const unsigned char sizes[0x20] = {1, 0, 1, 1, 0, 0, 0, 0,  0,  0, 5, 9, 2, 3, 5, 9,
                                           2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0};
 
+/* Pass so many bytes; bad if they are not there. */
+static inline void pass_bytes(struct cursor *self, size_t size)
+{
+    if (size > cursor_left(self))
+        self->bad = true;
+    else
+        self->at += size;
+}
+
+/* The same as pass(), of what is neither a short text nor a number in its tag. */
+static bool pass_other(struct cursor *self, unsigned tag, uint64_t *ret_elements)
+{
+    if (tag < TAG_STR) { /* a map or an array with few elements */
+        self->at++;
+        *ret_elements = tag < TAG_ARRAY ? 2 * (tag & 0x0fu) : tag & 0x0fu;
+        return true;
+    }
+    size_t size = sizes[tag - 0xc0];
+    if ((tag == TAG_BIN8 || tag == TAG_STR8) && cursor_left(self) > 1)
+        size = 2 + (unsigned char)self->at[1];
+    if (size > 0) {
+        pass_bytes(self, size);
+        return false;
+    }
+    struct token token = cursor_next_any(self);
+    *ret_elements = token.number;
+    return token.kind == KIND_ARRAY || token.kind == KIND_MAP;
+}
+
 /* Pass one value, or the head of a container alone: then it is true, and *ret_elements the values
  * that follow as its own. Bad if it is cut short. */
 static inline bool pass(struct cursor *self, uint64_t *ret_elements)
 {
-    size_t left = cursor_left(self);
-    unsigned tag = left > 0 ? (unsigned char)*self->at : 0xc1;
-    bool holds = tag >= 0x80 && tag < TAG_STR;
-    size_t size = 1;
-    if ((tag & 0xe0u) == TAG_STR)
-        size = 1 + (tag & 0x1fu);
-    else if ((tag & 0xe0u) == 0xc0)
-        size = sizes[tag - 0xc0];
-    if ((tag == TAG_BIN8 || tag == TAG_STR8) && left > 1)
-        size = 2 + (unsigned char)self->at[1];
-    if (size == 0) {
-        struct token token = cursor_next_any(self);
-        *ret_elements = token.number;
-        return token.kind == KIND_ARRAY || token.kind == KIND_MAP;
-    }
-    if (size > left)
-        self->bad = true;
+    unsigned tag = cursor_left(self) > 0 ? (unsigned char)*self->at : 0xc1;
+    if (tag <= INT8_MAX || tag >= 0xe0)
+        self->at++;
+    else if ((tag & 0xe0u) == TAG_STR)
+        pass_bytes(self, 1 + (tag & 0x1fu));
     else
-        self->at += size;
-    *ret_elements = tag < TAG_ARRAY ? 2 * (tag & 0x0fu) : tag & 0x0fu;
-    return holds;
+        return pass_other(self, tag, ret_elements);
+    return false;
 }
 
 /* No recursion: the elements of a container are values that follow it. Each takes a byte at least,

@@ -25,6 +25,8 @@ enum tag {
     TAG_ARRAY = 0x90,
     TAG_STR = 0xa0,
     TAG_NIL = 0xc0,
+    TAG_FALSE = 0xc2,
+    TAG_TRUE,
     TAG_BIN8 = 0xc4,
     TAG_U16 = 0xcd,
     TAG_U32,

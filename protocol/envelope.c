@@ -129,14 +129,27 @@ static struct bytes read_blob(struct cursor *self, size_t size)
     return self->bad ? (struct bytes){0} : (struct bytes){token.data, size};
 }
 
+/* The head of an array with so few elements that its tag counts them, as every header of ours;
+ * returns their number. */
+static inline uint64_t read_head(struct cursor *self, bool *canonical)
+{
+    unsigned tag = cursor_left(self) > 0 ? (unsigned char)*self->at : TAG_NIL;
+    *canonical = (tag & 0xf0u) == TAG_ARRAY;
+    if (*canonical) {
+        self->at++;
+        return tag & 0x0fu;
+    }
+    struct token array = cursor_next(self);
+    if (array.kind != KIND_ARRAY || array.number > HEADER_FIELDS_MAX)
+        self->bad = true;
+    return array.number;
+}
+_Static_assert(HEADER_FIELDS_MAX == 0x0f, "a tag counts as many");
+
 /* Fields 0 to 3; returns the number of elements. */
 static uint64_t read_start(struct cursor *self, struct header *header)
 {
-    size_t before = cursor_left(self);
-    struct token array = cursor_next(self);
-    header->canonical = before - cursor_left(self) == 1;
-    if (array.kind != KIND_ARRAY || array.number > HEADER_FIELDS_MAX)
-        self->bad = true;
+    uint64_t fields = read_head(self, &header->canonical);
     if (read_fixed(self, &header->canonical, FIXINT, UINT64_MAX) != PROTOCOL_VERSION)
         self->bad = true;
     header->command = (enum command)read_fixed(self, &header->canonical, FIXINT, COMMAND_COUNT - 1);
@@ -144,7 +157,19 @@ static uint64_t read_start(struct cursor *self, struct header *header)
         self->bad = true;
     header->flags = (uint16_t)read_fixed(self, &header->canonical, U16, UINT16_MAX);
     header->id = read_fixed(self, &header->canonical, U64, UINT64_MAX);
-    return array.number;
+    return fields;
+}
+
+/* A key of any width, or nil. */
+static void read_key(struct cursor *self, struct header *header)
+{
+    header->has_key = !read_nil(self);
+    if (!header->has_key || read_ours(self, U64, &header->key))
+        return;
+    struct token key = cursor_next(self);
+    if (key.kind != KIND_UINT)
+        self->bad = true;
+    header->key = key.number;
 }
 
 /* Fields 4 to 12 of a request. */
@@ -156,14 +181,10 @@ static void read_request(struct cursor *self, struct header *header)
     header->attempt = (uint8_t)read_fixed(self, canonical, FIXINT, INT8_MAX);
     header->role = (uint8_t)read_fixed(self, canonical, FIXINT, INT8_MAX);
     header->method = read_text(self, METHOD_BYTES_MAX);
-    struct token key = cursor_next(self);
-    header->has_key = key.kind == KIND_UINT;
-    header->key = header->has_key ? key.number : 0;
+    read_key(self, header);
     header->tenant = read_text(self, NAME_BYTES_MAX);
     header->idempotency_key = read_blob(self, IDEMPOTENCY_KEY_BYTES);
     header->trace = read_blob(self, TRACE_BYTES);
-    if (!header->has_key && key.kind != KIND_NIL)
-        self->bad = true;
     if (header->command == COMMAND_REQUEST && (header->deadline_ms == 0 || header->id == 0))
         self->bad = true; /* it could not be served in time, or not be answered */
 }

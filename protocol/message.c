@@ -61,9 +61,17 @@ static const struct bytes *bytes_in(const struct field *field, const void *value
     return (const struct bytes *)(const void *)((const char *)value + field->offset);
 }
 
-static bool is_present(const struct field *field, const void *value)
+/* A number that a reader would put there if it were missing. */
+static bool is_implied(const struct field *field, const void *value)
 {
-    return is_number(field) || bytes_in(field, value)->data != NULL;
+    const void *member = (const char *)value + field->offset;
+    if (field->missing == REQUIRED)
+        return false;
+    if (field->type == TYPE_U64)
+        return *(const uint64_t *)member == (uint64_t)field->missing;
+    if (field->type == TYPE_I64)
+        return *(const int64_t *)member == field->missing;
+    return field->type == TYPE_BOOL && *(const bool *)member == (field->missing != 0);
 }
 
 static bool is_within(const struct field *field, struct bytes bytes)
@@ -101,29 +109,57 @@ static void write_field(const struct field *field, const void *value, struct wri
     }
 }
 
-enum status message_write(enum message_id id, const void *value, struct writer *writer)
+/* Which fields are written, a bit each, and how many. TOO_LARGE: one is over its bound. */
+static enum status choose_fields(const struct message *message, const void *value, bool terse,
+                                 uint32_t *ret_chosen, size_t *ret_count)
 {
-    assert(id < MESSAGE_ID_MAX);
-    assert(messages[id].name != NULL);
-    const struct message *message = &messages[id];
+    uint32_t chosen = 0;
     size_t count = 0;
     for (size_t i = 0; i < message->field_count; i++) {
         const struct field *field = &message->fields[i];
-        bool present = is_number(field);
-        if (!present) {
+        bool present = is_number(field) && !(terse && is_implied(field, value));
+        if (!is_number(field)) {
             struct bytes bytes = *bytes_in(field, value);
             present = bytes.data != NULL;
             assert(present || field->missing != REQUIRED);
             if (present && !is_within(field, bytes))
                 return STATUS_TOO_LARGE;
         }
+        chosen |= (uint32_t)present << i;
         count += present;
     }
+    *ret_chosen = chosen;
+    *ret_count = count;
+    return STATUS_OK;
+}
+_Static_assert(BODY_FIELDS_MAX <= 32, "a bit for each field");
+
+static enum status write_message(enum message_id id, const void *value, bool terse,
+                                 struct writer *writer)
+{
+    assert(id < MESSAGE_ID_MAX);
+    assert(messages[id].name != NULL);
+    const struct message *message = &messages[id];
+    uint32_t chosen;
+    size_t count;
+    enum status status = choose_fields(message, value, terse, &chosen, &count);
+    if (status != STATUS_OK)
+        return status;
     writer_map(writer, count);
     for (size_t i = 0; i < message->field_count; i++)
-        if (is_present(&message->fields[i], value))
+        if ((chosen >> i & 1u) != 0)
             write_field(&message->fields[i], value, writer);
     return writer->full ? STATUS_TOO_LARGE : STATUS_OK;
+}
+
+enum status message_write(enum message_id id, const void *value, struct writer *writer)
+{
+    return write_message(id, value, false, writer);
+}
+
+enum status message_write_terse(enum message_id id, const void *value, struct writer *writer)
+{
+    return write_message(id, value, true, writer);
 }
 
 enum status message_encode(enum message_id id, const void *value, char *out, size_t size,

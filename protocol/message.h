@@ -75,7 +75,12 @@ enum message_id message_find(enum role role, struct bytes method);
  * returns OK; TOO_LARGE: a field is over its bytes_max, or the writer is full */
 MUST_USE enum status message_write(enum message_id id, const void *value, struct writer *writer);
 
-/* The same into a buffer of its own.
+/* The same without numbers that whoever reads it puts there anyway: between processes of ours,
+ * where nobody looks at the bytes and most numbers are 0. */
+MUST_USE enum status message_write_terse(enum message_id id, const void *value,
+                                         struct writer *writer);
+
+/* As message_write() into a buffer of its own.
  *
  * out       size bytes
  * ret_body  written only on OK; borrows out */

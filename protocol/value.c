@@ -157,16 +157,22 @@ uint64_t values_count(struct bytes container)
     return values_over(container).left;
 }
 
-/* msgpack-c hands over piece by piece; once one did not fit, none is taken. */
+/* Room for so many bytes more, which are written then; NULL: they do not fit. Once some did not,
+ * none do. */
+static inline char *take_room(struct writer *self, size_t size)
+{
+    char *at = self->data + self->used;
+    self->full = self->full || size > self->size - self->used;
+    self->used += self->full ? 0 : size;
+    return self->full ? NULL : at;
+}
+
+/* msgpack-c hands over piece by piece. */
 static int writer_take(void *context, const char *data, size_t size)
 {
-    struct writer *self = context;
-    if (size > self->size - self->used)
-        self->full = true;
-    if (self->full || size == 0)
-        return 0;
-    memcpy(self->data + self->used, data, size);
-    self->used += size;
+    char *at = take_room(context, size);
+    if (at != NULL && size > 0)
+        memcpy(at, data, size);
     return 0;
 }
 
@@ -176,23 +182,18 @@ void writer_init(struct writer *self, char *data, size_t size)
     msgpack_packer_init(&self->packer, self, writer_take);
 }
 
-/* Most of what is written has a tag of its own, and needs no detour: that tag, and what follows. */
-static void put_short(struct writer *self, unsigned tag, struct bytes rest)
+/* What has a tag of its own, as most of what is written: no detour. */
+static inline void put_tag(struct writer *self, unsigned tag)
 {
-    if (rest.size >= self->size - self->used)
-        self->full = true;
-    if (self->full)
-        return;
-    self->data[self->used] = (char)tag;
-    if (rest.size > 0)
-        memcpy(self->data + self->used + 1, rest.data, rest.size);
-    self->used += 1 + rest.size;
+    char *at = take_room(self, 1);
+    if (at != NULL)
+        *at = (char)tag;
 }
 
 void writer_map(struct writer *self, size_t pairs)
 {
     if (pairs < TAG_ARRAY - TAG_MAP)
-        put_short(self, TAG_MAP + (unsigned)pairs, (struct bytes){0});
+        put_tag(self, TAG_MAP + (unsigned)pairs);
     else
         msgpack_pack_map(&self->packer, pairs);
 }
@@ -200,28 +201,25 @@ void writer_map(struct writer *self, size_t pairs)
 void writer_array(struct writer *self, size_t elements)
 {
     if (elements < TAG_STR - TAG_ARRAY)
-        put_short(self, TAG_ARRAY + (unsigned)elements, (struct bytes){0});
+        put_tag(self, TAG_ARRAY + (unsigned)elements);
     else
         msgpack_pack_array(&self->packer, elements);
 }
 
 void writer_nil(struct writer *self)
 {
-    msgpack_pack_nil(&self->packer);
+    put_tag(self, TAG_NIL);
 }
 
 void writer_bool(struct writer *self, bool value)
 {
-    if (value)
-        msgpack_pack_true(&self->packer);
-    else
-        msgpack_pack_false(&self->packer);
+    put_tag(self, value ? TAG_TRUE : TAG_FALSE);
 }
 
 void writer_u64(struct writer *self, uint64_t value)
 {
     if (value < TAG_MAP)
-        put_short(self, (unsigned)value, (struct bytes){0});
+        put_tag(self, (unsigned)value);
     else
         msgpack_pack_uint64(&self->packer, value);
 }
@@ -238,10 +236,16 @@ void writer_f64(struct writer *self, double value)
 
 void writer_text(struct writer *self, struct bytes text)
 {
-    if (text.size < TAG_NIL - TAG_STR)
-        put_short(self, TAG_STR + (unsigned)text.size, text);
-    else
+    if (text.size >= TAG_NIL - TAG_STR) {
         msgpack_pack_str_with_body(&self->packer, text.data, text.size);
+        return;
+    }
+    char *at = take_room(self, 1 + text.size);
+    if (at == NULL)
+        return;
+    *at = (char)(TAG_STR + text.size);
+    if (text.size > 0) /* absent bytes have no pointer */
+        memcpy(at + 1, text.data, text.size);
 }
 
 void writer_cstr(struct writer *self, const char *text)

@@ -95,9 +95,11 @@ static void reply(struct partition *self, struct context *context, const struct 
                   const struct msg_cache_entry *message, uint16_t flags)
 {
     struct answer answer = {.status = STATUS_OK, .executed = EXECUTED_YES, .flags = flags};
-    enum status status =
-        message_encode(MSG_CACHE_ENTRY, message, self->reply, PAIR_BODY_BYTES_MAX, &answer.body);
+    struct writer writer;
+    writer_init(&writer, self->reply, PAIR_BODY_BYTES_MAX);
+    enum status status = message_write_terse(MSG_CACHE_ENTRY, message, &writer);
     assert(status == STATUS_OK); /* limits.h leaves room beside the largest value */
+    answer.body = writer_bytes(&writer);
     context->reply(context, request, &answer);
 }
 

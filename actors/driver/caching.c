@@ -52,10 +52,12 @@ static enum status ask_for(struct driver *self, struct context *context, struct 
                       .has_key = true,
                       .key = task->owner.hash,
                       .deadline_at = context->now_at + (LOOKUP_MS + (int64_t)park_ms) * US_PER_MS};
-    enum status status =
-        message_encode(MSG_CACHE_GET, &get, self->body, PAIR_BODY_BYTES_MAX, &ask.body);
+    struct writer writer;
+    writer_init(&writer, self->body, PAIR_BODY_BYTES_MAX);
+    enum status status = message_write_terse(MSG_CACHE_GET, &get, &writer);
     if (status != STATUS_OK)
         return status;
+    ask.body = writer_bytes(&writer);
     task->tag = driver_tag(self, task);
     task->asked = ASKED_LOOKUP;
     status = context->ask(context, &task->request, &ask, task->tag);

@@ -54,6 +54,7 @@ bool requests_read_call(struct driver *self, struct task *task, struct bytes bod
         return bad(ret_fault, "arguments", "arguments or options are too large");
     if (status != STATUS_OK)
         return bad(ret_fault, "", "a call is a map of arguments and options");
+    task->arguments = call.arguments;
     return read_options(self, task, call.options, ret_fault);
 }
 

@@ -131,7 +131,8 @@ struct task {
 
     char *input; /* the body as it came; the views below borrow from it */
     size_t input_size;
-    char *canonical; /* arguments, or normalised question */
+    struct bytes arguments; /* of a call, as they came */
+    char *canonical;        /* arguments, or normalised question */
     size_t canonical_size;
     struct bytes question;     /* normalised by q1; its key's is by q1f */
     struct bytes conversation; /* canonical */

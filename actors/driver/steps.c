@@ -172,8 +172,7 @@ static enum status settle_arguments(struct driver *self, const struct tool *tool
 static bool key_of_arguments(struct driver *self, struct context *context, struct task *task)
 {
     struct fault fault;
-    struct bytes sent = value_find((struct bytes){task->input, task->input_size}, "arguments");
-    struct bytes canonical;
+    struct bytes sent = task->arguments, canonical;
     enum status status = settle_arguments(self, &task->tool, sent, &fault, &canonical);
     if (status != STATUS_OK) {
         fail_arguments(self, context, task, fault.path, fault.reason);

@@ -10,12 +10,19 @@
 
 #define ERROR_ID_BYTES 17u /* 16 hexadecimal digits */
 
+/* In place: a struct that is returned is copied once more. */
+static void copy_name(struct bytes text, struct name *ret)
+{
+    assert(text.size <= NAME_BYTES_MAX);
+    ret->size = (uint8_t)text.size;
+    if (text.size > 0)
+        memcpy(ret->data, text.data, text.size);
+}
+
 struct name name_of(struct bytes text)
 {
-    struct name name = {.size = (uint8_t)text.size};
-    assert(text.size <= NAME_BYTES_MAX);
-    if (text.size > 0)
-        memcpy(name.data, text.data, text.size);
+    struct name name = {.size = 0};
+    copy_name(text, &name);
     return name;
 }
 
@@ -43,17 +50,19 @@ void actor_check(const struct actor_spec *spec)
 }
 
 /* The end user that a trusted service acts for; absent if it is none of the wire's names. */
-static struct name user_of(const struct header *header)
+static struct bytes user_of(const struct header *header)
 {
     struct bytes user;
-    if (!value_text(value_find(header->extension, "user"), &user) || user.size > NAME_BYTES_MAX)
-        return (struct name){0};
-    return name_of(user);
+    if (header->extension.data == NULL ||
+        !value_text(value_find(header->extension, "user"), &user) || user.size > NAME_BYTES_MAX)
+        return (struct bytes){0};
+    return user;
 }
 
-static struct request request_of(const struct header *header, const struct context *context)
+static void read_request(const struct header *header, const struct context *context,
+                         struct request *ret)
 {
-    struct request request = {
+    *ret = (struct request){
         .id = header->id,
         .arrived_at = context->now_at,
         .deadline_at = context->now_at + header->deadline_ms * US_PER_MS,
@@ -64,15 +73,14 @@ static struct request request_of(const struct header *header, const struct conte
         .has_key = header->has_key,
         .has_trace = header->trace.data != NULL,
         .has_idempotency_key = header->idempotency_key.data != NULL,
-        .method = name_of(header->method),
-        .tenant = name_of(header->tenant),
-        .user = user_of(header),
     };
-    if (request.has_trace)
-        memcpy(request.trace, header->trace.data, TRACE_BYTES);
-    if (request.has_idempotency_key)
-        memcpy(request.idempotency_key, header->idempotency_key.data, IDEMPOTENCY_KEY_BYTES);
-    return request;
+    copy_name(header->method, &ret->method);
+    copy_name(header->tenant, &ret->tenant);
+    copy_name(user_of(header), &ret->user);
+    if (header->trace.data != NULL)
+        memcpy(ret->trace, header->trace.data, TRACE_BYTES);
+    if (header->idempotency_key.data != NULL)
+        memcpy(ret->idempotency_key, header->idempotency_key.data, IDEMPOTENCY_KEY_BYTES);
 }
 
 /* Decode as the rows say, and dispatch. */
@@ -103,7 +111,8 @@ void actor_deliver(const struct actor *self, struct context *context, uint64_t l
     assert(pair->header.command == COMMAND_REQUEST);
     if (pair->header.id == 0)
         return; /* nobody could be answered */
-    struct request request = request_of(&pair->header, context);
+    struct request request;
+    read_request(&pair->header, context, &request);
     request.link = link;
     request.peer = peer;
     enum status status = serve(self, context, &request, pair);

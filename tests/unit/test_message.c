@@ -118,6 +118,26 @@ START_TEST(what_is_missing_has_its_value)
 }
 END_TEST
 
+/* What a reader puts there anyway is left out: 100 of this field, and so not its 0. */
+START_TEST(terse_is_the_same_in_fewer_bytes)
+{
+    static const uint64_t weights[] = {100, 0, 7};
+    for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
+        struct msg_ready read,
+            ready = {.methods = {"\x90", 1}, .concurrency = 0, .weight = weights[i]};
+        struct writer writer;
+        writer_init(&writer, wire, ROOM);
+        ck_assert_int_eq(message_write_terse(MSG_READY, &ready, &writer), STATUS_OK);
+        struct bytes body = writer_bytes(&writer);
+        ck_assert_int_eq(value_find(body, "weight").data != NULL, weights[i] != 100);
+        ck_assert_ptr_nonnull(value_find(body, "concurrency").data); /* it is required */
+        ck_assert_int_eq(message_decode(MSG_READY, body, &read), STATUS_OK);
+        ck_assert_uint_eq(read.weight, weights[i]);
+        ck_assert_uint_eq(read.concurrency, 0);
+    }
+}
+END_TEST
+
 START_TEST(what_is_over_its_bound_is_refused)
 {
     struct msg_cache_get get = {.ns = bytes_of("n"), .key = {noise, KEY_BYTES_MAX + 1}};
@@ -183,6 +203,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, every_message_survives_a_round_trip, 1, MESSAGE_ID_MAX);
     tcase_add_loop_test(tcase, a_body_is_taken_or_refused, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tcase, what_is_missing_has_its_value);
+    tcase_add_test(tcase, terse_is_the_same_in_fewer_bytes);
     tcase_add_test(tcase, what_is_over_its_bound_is_refused);
     tcase_add_test(tcase, nesting_has_a_bound);
     tcase_add_test(tcase, values_are_read_as_they_were_written);
