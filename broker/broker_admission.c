@@ -56,11 +56,15 @@ static enum request_class memory_level(const struct broker *self)
     static const struct {
         uint32_t percent;
         enum request_class level;
-    } levels[] = {{95, CLASS_CRITICAL_PLUS}, {90, CLASS_CRITICAL}, {80, CLASS_SHEDDABLE_PLUS}};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-        if (slots_bytes(self->slots) * 100 >= self->config.kept_bytes_max * levels[i].percent)
-            return levels[i].level;
-    return CLASS_SHEDDABLE;
+    } levels[] = {{80, CLASS_SHEDDABLE_PLUS}, {90, CLASS_CRITICAL}, {95, CLASS_CRITICAL_PLUS}};
+    enum request_class level = CLASS_SHEDDABLE;
+    uint64_t bytes = slots_bytes(self->slots);
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (bytes * 100 < self->config.kept_bytes_max * levels[i].percent)
+            break;
+        level = levels[i].level;
+    }
+    return level;
 }
 
 enum request_class broker_admit_level(const struct broker *self, enum role role)

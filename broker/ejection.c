@@ -36,12 +36,12 @@ bool health_note(struct health *self, bool failed, int64_t now_at)
     self->good[second % HEALTH_SECONDS] += !failed;
     self->bad[second % HEALTH_SECONDS] += failed;
     self->failed_in_a_row = failed ? self->failed_in_a_row + 1 : 0;
+    if (!failed) /* what is no failure makes nobody sick */
+        return false;
     for (unsigned i = 0; i < HEALTH_SECONDS; i++) {
         good += self->good[i];
         bad += self->bad[i];
     }
-    if (!failed) /* what is no failure makes nobody sick */
-        return false;
     return self->failed_in_a_row >= IN_A_ROW_MAX ||
            (good + bad >= SAMPLES_MIN && good * 100 < (good + bad) * SUCCESS_PERCENT_MIN);
 }
