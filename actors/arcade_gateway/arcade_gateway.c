@@ -115,6 +115,8 @@ static const char *class_of(const struct http_response *came)
     static const char *const classes[] = {"net", "net", "2xx", "3xx", "4xx", "5xx"};
     if (came->status == 429)
         return "429";
+    if (came->was_idle)
+        return "closed";
     return came->end != HTTP_ANSWERED || came->status >= 600 ? "net" : classes[came->status / 100];
 }
 
@@ -159,14 +161,24 @@ static void show_circuit(struct context *context, const struct site *site)
                     LABELS(site->remote.name, breaker_state_name(state)), state == seen);
 }
 
-static void on_changed(void *state, struct context *context, struct site *site)
+static void on_changed(void *state, struct context *context, struct site *site,
+                       const struct part *part)
 {
-    const char *to = breaker_state_name(breaker_seen(&site->target.breaker));
+    char names[1];
+    const char *name = site->remote.name;
+    const struct breaker *breaker = part != NULL ? &part->breaker : &site->target.breaker;
+    const char *to = breaker_state_name(breaker_seen(breaker));
     (void)state;
+    if (part != NULL) {
+        metrics_set(context->metrics, METRIC_GATEWAY_LEFT_ALONE, LABELS(name),
+                    (double)parts_left_alone(site->target.parts, names, sizeof names));
+        log_event(EVENT_CIRCUIT, log_text("site", name), log_text("part", part->name),
+                  log_text("to", to));
+        return;
+    }
     show_circuit(context, site);
-    metrics_add(context->metrics, METRIC_CIRCUIT_TRANSITIONS_TOTAL, LABELS(site->remote.name, to),
-                1);
-    log_event(EVENT_CIRCUIT, log_text("site", site->remote.name), log_text("to", to));
+    metrics_add(context->metrics, METRIC_CIRCUIT_TRANSITIONS_TOTAL, LABELS(name, to), 1);
+    log_event(EVENT_CIRCUIT, log_text("site", name), log_text("to", to));
 }
 
 /* Requests. */

@@ -63,6 +63,8 @@ struct http_response {
     uint64_t exchange; /* as start() returned it */
     enum http_end end;
     bool sent;       /* the other side may have seen the request */
+    bool was_idle;   /* HTTP_LOST: it had kept the connection, and ended it before a byte of an
+                      * answer:   most likely it had kept it long enough, and is well */
     unsigned status; /* 0: none came */
     enum http_version version;
     struct http_header headers[HTTP_HEADERS_MAX];

@@ -403,6 +403,17 @@ static enum http_end end_of(const struct transfer *self, CURLcode result, int64_
     }
 }
 
+/* Whether what broke off had been kept, and had said nothing yet. With a body libcurl would have
+ * gone back in it to send it once more, which on_seek() does not let it. */
+static bool had_been_idle(const struct transfer *self, CURLcode result)
+{
+    long made = 1;
+    if (result == CURLE_SEND_FAIL_REWIND)
+        return true;
+    (void)curl_easy_getinfo(self->easy, CURLINFO_NUM_CONNECTS, &made);
+    return made == 0 && self->header_lines.used == 0;
+}
+
 bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at)
 {
     long status = 0;
@@ -413,6 +424,7 @@ bool transfer_hop_done(struct transfer *self, CURLcode result, int64_t now_at)
         transfer_end(self, HTTP_DENIED, "its address is not one that may be reached");
     if (!self->is_broken) {
         self->end = end_of(self, result, now_at);
+        self->was_idle = self->end == HTTP_LOST && had_been_idle(self, result);
         (void)snprintf(self->reason, sizeof self->reason, "%.200s",
                        self->error[0] != '\0' ? self->error : curl_easy_strerror(result));
     }
@@ -456,6 +468,7 @@ void transfer_write_response(struct transfer *self, int64_t now_at, struct http_
                                   .sent = self->was_redirected || was_sent(self),
                                   .body = {self->came.data, self->came.used},
                                   .was_cut = self->was_cut,
+                                  .was_idle = self->was_idle,
                                   .taken_us = now_at - self->begun_at};
     (void)curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
     ret->status = ret->end == HTTP_ANSWERED && status > 0 ? (unsigned)status : 0;

@@ -56,7 +56,7 @@ struct transfer {
     char *split;    /* the header lines, as names and values */
     bool is_broken; /* ended by us; end says how */
     bool is_denied; /* an address of this hop was */
-    bool was_redirected;
+    bool was_redirected, was_idle;
     enum http_end end;
     bool was_cut;
     char error[CURL_ERROR_SIZE];

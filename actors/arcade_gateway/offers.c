@@ -48,6 +48,8 @@ static enum status write_target(const struct site *site, struct writer *writer)
 {
     const struct target *target = &site->target;
     const char *name = site->remote.name;
+    char alone[201];
+    size_t left_alone = parts_left_alone(target->parts, alone, sizeof alone);
     struct msg_gateway_target row = {
         .name = bytes_of(name),
         .kind = bytes_of(site->is_foreign ? "web" : site->dialect->name),
@@ -68,7 +70,9 @@ static enum status write_target(const struct site *site, struct writer *writer)
         .full = target->full,
         .typical_us = (uint64_t)target->typical_us,
         .refused = site->remote.refused,
-        .refusal = bytes_of(site->remote.refused == 0 ? NULL : site->remote.refusal)};
+        .refusal = bytes_of(site->remote.refused == 0 ? NULL : site->remote.refusal),
+        .left_alone = left_alone,
+        .alone = bytes_of(left_alone == 0 ? NULL : alone)};
     return message_write(MSG_GATEWAY_TARGET, &row, writer);
 }
 
@@ -77,7 +81,7 @@ enum status offers_write_targets(const struct sites *sites, const struct remote_
 {
     struct http_usage usage;
     http->usage(http, &usage);
-    char room[SITES_MAX * 1024];
+    char room[SITES_MAX * 1280];
     struct writer list;
     writer_init(&list, room, sizeof room);
     writer_array(&list, sites->count);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actors/arcade_gateway/url.h"
+#include "protocol/key.h"
+
 struct remote_calls {
     struct remote_call *list;
     struct remote_call *free;
@@ -99,6 +102,34 @@ static void tell_dialect(struct remote_calls *self, struct context *context,
           call->dialogue.dialect->take(&call->dialogue, came, &call->exchange));
 }
 
+/* The part that an exchange asks: of the web a host, else a tool. */
+static struct target_part part_of(const struct remote_call *call, char *room, size_t size)
+{
+    const struct remote_tool *tool = call->dialogue.tool;
+    struct target_part part = {.name = room};
+    struct url url;
+    const char *reason;
+    room[0] = '\0';
+    if (call->site->is_foreign && url_read(call->exchange.http.url, &url, &reason)) {
+        part.key = url_origin_hash(&url);
+        (void)snprintf(room, size, "%.100s:%u", url.host, url.port);
+    } else if (!call->site->is_foreign && tool != NULL) {
+        part.key = key_hash(0, bytes_of(tool->name)) | 1;
+        (void)snprintf(room, size, "%s", tool->name);
+    }
+    return part;
+}
+
+/* Who must not be asked now: the side, or the part of it that this is about. */
+static void name_refused(const struct remote_call *call, enum status status, char *out, size_t size)
+{
+    const struct target *target = &call->site->target;
+    bool is_side = status == STATUS_CIRCUIT_OPEN ? breaker_seen(&target->breaker) != BREAKER_CLOSED
+                                                 : !target->is_many;
+    if (is_side || part_of(call, out, size).key == 0)
+        (void)snprintf(out, size, "%s", call->site->remote.name);
+}
+
 /* It may not leave. If it repeats another, what that one came to is the answer: the dialect has it.
  */
 static void refuse(struct remote_calls *self, struct context *context, struct remote_call *call,
@@ -106,7 +137,8 @@ static void refuse(struct remote_calls *self, struct context *context, struct re
 {
     static const struct http_response late = {.end = HTTP_LATE};
     struct failure *failure = &call->dialogue.failure;
-    const char *name = call->site->remote.name;
+    char name[PART_NAME_BYTES];
+    name_refused(call, status, name, sizeof name);
     if (call->exchange.is_repeat) {
         tell_dialect(self, context, call, &late);
         return;
@@ -125,20 +157,32 @@ static void refuse(struct remote_calls *self, struct context *context, struct re
 static enum status begin_target(struct remote_calls *self, struct context *context,
                                 struct remote_call *call, uint32_t *ret_after_ms)
 {
+    char name[PART_NAME_BYTES];
     struct target *target = &call->site->target;
+    struct target_part asked = part_of(call, name, sizeof name);
     enum breaker_state before = breaker_seen(&target->breaker);
-    enum status status =
-        target_begin(target, context->now_at, context->random(context), &call->token, ret_after_ms);
+    enum status status = target_begin(target, &asked, context->now_at, context->random(context),
+                                      &call->pass, ret_after_ms);
     if (breaker_seen(&target->breaker) != before)
-        self->owner.changed(self->owner.self, context, call->site);
+        self->owner.changed(self->owner.self, context, call->site, NULL);
     return status;
+}
+
+static void end_target(struct remote_calls *self, struct context *context, struct remote_call *call,
+                       const struct http_response *came)
+{
+    struct target_time when = {context->now_at, context->unix_ms, context->random(context)};
+    struct target_change change = target_end(&call->site->target, &when, &call->pass, came);
+    if (change.side)
+        self->owner.changed(self->owner.self, context, call->site, NULL);
+    if (change.part != NULL)
+        self->owner.changed(self->owner.self, context, call->site, change.part);
 }
 
 static void send_it(struct remote_calls *self, struct context *context, struct remote_call *call)
 {
     char reason[HTTP_REASON_BYTES] = "";
     struct exchange *exchange = &call->exchange;
-    struct target *target = &call->site->target;
     uint32_t after_ms = 0;
     enum status status = STATUS_OK;
     if (exchange->is_poll && self->polls == POLLS_MAX)
@@ -154,7 +198,7 @@ static void send_it(struct remote_calls *self, struct context *context, struct r
         struct http_response none = {.end = HTTP_NO_CONNECTION};
         (void)snprintf(none.reason, sizeof none.reason, "%s", reason);
         if (!exchange->is_poll)
-            (void)target_end(target, context->now_at, context->unix_ms, 0, call->token, NULL);
+            end_target(self, context, call, NULL);
         tell_dialect(self, context, call, &none);
         return;
     }
@@ -285,9 +329,8 @@ static void come_back(struct remote_calls *self, struct context *context, struct
     call->is_out = false;
     if (call->exchange.is_poll)
         self->polls--;
-    else if (target_end(&call->site->target, context->now_at, context->unix_ms,
-                        context->random(context), call->token, came))
-        self->owner.changed(self->owner.self, context, call->site);
+    else
+        end_target(self, context, call, came);
 }
 
 void remote_calls_cancel(struct remote_calls *self, struct context *context,

@@ -28,7 +28,7 @@ struct remote_call {
     struct exchange exchange;
     unsigned repeats;
     uint64_t number; /* of the exchange that is out */
-    uint32_t token;
+    struct target_pass pass;
     int64_t send_at; /* while it is not out: when it leaves */
 };
 
@@ -40,8 +40,9 @@ struct remote_calls_owner {
     /* An exchange has ended; status 0: none came. */
     void (*exchanged)(void *self, struct context *context, const struct remote_call *call,
                       const struct http_response *came);
-    /* The breaker of a site has changed. */
-    void (*changed)(void *self, struct context *context, struct site *site);
+    /* The breaker of a site has changed, or of a part of it (NULL: its own). */
+    void (*changed)(void *self, struct context *context, struct site *site,
+                    const struct part *part);
 };
 
 struct remote_calls *remote_calls_new(uint32_t calls_max, struct http *http,

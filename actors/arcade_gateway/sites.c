@@ -205,6 +205,7 @@ void sites_fini(struct sites *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         struct remote *remote = &self->list[i].remote;
+        target_fini(&self->list[i].target);
         if (remote->forget != NULL)
             remote->forget(remote->memory);
         free(remote->memory);

@@ -1,11 +1,14 @@
 /* target - one remote side as calls see it: whether one more may go there now. Pure.
  *
  * Bounds first: calls that run or wait, in all and of one tenant. Then, for each exchange, the rate
- * and the breaker. Owns the counts of all three; who passes must say when it has ended. A point in
- * time (_at) is monotonic microseconds. */
+ * and the breaker, of the side and of its part that is asked (parts.h). A part that fails alone
+ * says little of the side: only its first failure in a row of failures counts against that. Owns
+ * the counts of all three; who passes must say when it has ended. A point in time (_at) is
+ * monotonic microseconds. */
 #ifndef ACTORS_ARCADE_GATEWAY_TARGET_H
 #define ACTORS_ARCADE_GATEWAY_TARGET_H
 
+#include "actors/arcade_gateway/parts.h"
 #include "actors/arcade_gateway/repeat.h"
 #include "actors/runtime/actor.h"
 #include "actors/runtime/breaker.h"
@@ -15,8 +18,9 @@
 #define TARGET_TENANTS_MAX 512u    /* that have calls at one target: at least its calls */
 #define TARGET_LATE_TIMES 4        /* as long as usual, and silent: it hangs; but not before: */
 #define TARGET_LATE_US_MIN US_PER_S
-#define TARGET_LATE_US (5 * US_PER_S) /* while nothing is known of what is usual */
-#define TARGET_FULL_RETRY_MS 100u     /* when to come back to one that is full */
+#define TARGET_LATE_US (5 * US_PER_S)   /* while nothing is known of what is usual */
+#define TARGET_FULL_RETRY_MS 100u       /* when to come back to one that is full */
+#define TARGET_HOST_AFTER_MS_MAX 60000u /* how long a host's 429 keeps all others from it */
 
 struct target_rule {
     uint32_t calls_max; /* running or waiting; at most TARGET_TENANTS_MAX */
@@ -26,8 +30,11 @@ struct target_rule {
 
 struct target {
     const struct target_rule *rule;
-    bool is_many; /* it stands for any number of hosts: what one says binds no other */
+    bool is_many; /* it stands for any number of hosts: what one says binds no other, and each has
+                   * the rate to itself */
     struct breaker breaker;
+    struct parts *parts;
+    uint64_t failed_part; /* whose failure counted last against the side; 0: none's */
     rate_tat tat;
     struct repeat_budget repeats;
     uint32_t calls, calls_peak;
@@ -43,6 +50,25 @@ struct target {
 
 /* rule: borrowed as long as the target is there. */
 void target_init(struct target *self, const struct target_rule *rule);
+void target_fini(struct target *self);
+
+/* Which part an exchange asks. key 0: none, as for a list. name: for people */
+struct target_part {
+    uint64_t key;
+    const char *name;
+};
+
+/* What lets an exchange out: for target_end(). */
+struct target_pass {
+    uint32_t token, part_token;
+    struct part *part; /* NULL: none, or there was no room for it */
+};
+
+/* What has changed with an exchange. */
+struct target_change {
+    bool side;         /* the breaker of the side */
+    struct part *part; /* whose breaker, until the next exchange; NULL: no part's */
+};
 
 /* A call wants in: it counts from now on, running or waiting.
  *
@@ -54,19 +80,23 @@ void target_leave(struct target *self, const struct name *tenant);
  * ask.
  *
  * random        64 bits of chance
- * ret_token     for target_end(); written on OK
+ * ret           for target_end(); written on OK
  * ret_after_ms  when to come back, exact of a rate; written on anything else
  * returns       OK: target_end() must follow; RATE_LIMITED; CIRCUIT_OPEN */
-MUST_USE enum status target_begin(struct target *self, int64_t now_at, uint64_t random,
-                                  uint32_t *ret_token, uint32_t *ret_after_ms);
+MUST_USE enum status target_begin(struct target *self, const struct target_part *asked,
+                                  int64_t now_at, uint64_t random, struct target_pass *ret,
+                                  uint32_t *ret_after_ms);
 
 /* It has ended: with a response, or cancelled by us (came NULL). A 429 moves the next exchange to
  * when the other side wants it.
  *
- * unix_ms  now, for dates
- * returns  true: the breaker's state has changed */
-bool target_end(struct target *self, int64_t now_at, int64_t unix_ms, uint64_t random,
-                uint32_t token, const struct http_response *came);
+ * when  now_at; unix_ms for dates; random 64 bits of chance */
+struct target_time {
+    int64_t now_at, unix_ms;
+    uint64_t random;
+};
+struct target_change target_end(struct target *self, const struct target_time *when,
+                                const struct target_pass *pass, const struct http_response *came);
 
 /* What a response says of the other side: of its health, not of our request. That our deadline has
  * passed says something only if it was long: several times what the other side usually takes. */

@@ -13,7 +13,7 @@
 static void put_target(struct writer *writer, const char *instance,
                        const struct msg_gateway_target *row)
 {
-    writer_map(writer, 18);
+    writer_map(writer, 20);
     put_text(writer, "instance", bytes_of(instance));
     put_text(writer, "name", row->name);
     put_text(writer, "kind", row->kind);
@@ -32,6 +32,8 @@ static void put_target(struct writer *writer, const char *instance,
     put_u64(writer, "broken", row->broken);
     put_u64(writer, "full", row->full);
     put_u64(writer, "typical_us", row->typical_us);
+    put_u64(writer, "left_alone", row->left_alone);
+    put_text(writer, "alone", row->alone);
 }
 
 /* A key that is missing is said in the table; a side that is failing wants somebody. */

@@ -29,7 +29,7 @@ static int64_t longest_turn_us; /* of all calls of the connector */
 struct ended {
     uint64_t exchange;
     enum http_end end;
-    bool sent, was_cut;
+    bool sent, was_cut, was_idle;
     unsigned status;
     size_t header_count, body_size;
     char body[4096], url[HTTP_URL_BYTES_MAX], reason[HTTP_REASON_BYTES], own[64];
@@ -194,6 +194,7 @@ static void note(const struct http_response *came)
                           .end = came->end,
                           .sent = came->sent,
                           .was_cut = came->was_cut,
+                          .was_idle = came->was_idle,
                           .status = came->status,
                           .header_count = came->header_count,
                           .body_size = came->body.size};
@@ -427,6 +428,10 @@ START_TEST(an_answer_that_breaks_off_is_lost)
     const struct ended *came = get("/half");
     ck_assert_int_eq(came->end, HTTP_LOST);
     ck_assert(came->sent);
+    ck_assert(!came->was_idle);
+    (void)get("/"); /* ... though it had been kept, and not only as new */
+    ck_assert(!get("/half")->was_idle);
+    ck_assert_uint_eq(raw_server_connections(server), 2);
 }
 END_TEST
 
@@ -469,6 +474,7 @@ START_TEST(a_kept_connection_that_dies_is_not_tried_again_unseen)
     const struct ended *came = run(&request);
     ck_assert_int_eq(came->end, HTTP_LOST);
     ck_assert(came->sent);
+    ck_assert(came->was_idle);
     ck_assert_uint_eq(raw_server_requests(server), 2);
 }
 END_TEST
