@@ -329,6 +329,26 @@ class Kept(unittest.TestCase):
         self.assertEqual(cancelled, before[:-1])  # what is detached goes on
 
 
+class Stalled(unittest.TestCase):
+    def test_who_stood_still_greets_before_anything_else_leaves(self):
+        end = make("tcp://a:1", up=())
+        end.give(welcome(dead_ms=3000))
+        before = ask(end)
+        end.flush()
+        end.now_at += 3 * S  # without a turn
+        call = ask(end)
+        self.assertEqual(end.give(say(wire.HEARTBEAT)), [])
+        end.core.tick(end.now_at)
+        self.assertEqual(end.core.peer.reason, "this process stood still")
+        (hello,) = end.pass_time(200 * MS)
+        self.assertEqual(hello.header.command, wire.HELLO)
+        left = end.give(welcome(dead_ms=3000))
+        self.assertEqual([p.header.command for p in left], [wire.QUERY, wire.REQUEST])
+        end.give(reply(requests(end, 0)[0].id), reply(requests(end, 0)[1].id))
+        self.assertEqual({look(end)[n].status for n in (before, call)}, {Status.OK})
+        self.assertEqual(end.ended[call].attempts, 1)
+
+
 class Throttled(unittest.TestCase):
     def learn(self, throttle, status, count, now_at=0, retry_after_ms=1):
         for _ in range(count):

@@ -53,8 +53,15 @@ function begin(line) {
 const acts = {
   open(line) {
     client?.close();
-    client = connect(line.endpoints, "retries" in line ? { retries: line.retries } : {});
-    say({ opened: true });
+    client = null;
+    const options = { keyFile: line.key_file, serverKeyFile: line.server_key_file };
+    if ("retries" in line) options.retries = line.retries;
+    try {
+      client = connect(line.endpoints, options);
+      say({ opened: true });
+    } catch (error) {
+      say({ opened: false, reason: error.message });
+    }
   },
   submit(line) {
     for (const call of line.calls) begin(call);
@@ -65,8 +72,8 @@ const acts = {
     say({ cancelled: withdrawal !== undefined });
   },
   state() {
-    const { state, connections } = client.peer;
-    say({ state: state === "greeting" ? "connecting" : state, connections });
+    const { state, connections, reason } = client.peer;
+    say({ state: state === "greeting" ? "connecting" : state, connections, reason });
   },
 };
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 
+from installed import install_once
 from system import TOP
 
 FOLDER = os.path.join(TOP, "build", "node-client")
@@ -25,10 +26,15 @@ def install(folder, *more):
 
 def installed_node(program):
     """The command that runs a program of tests/support beside the installed client."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    os.makedirs(FOLDER)
-    done = install(FOLDER)
-    if done.returncode != 0:
-        raise RuntimeError("npm install:\n" + done.stdout + done.stderr)
-    shutil.copy(os.path.join(TOP, "tests", "support", program), FOLDER)
+    source = os.path.join(TOP, "tests", "support", program)
+
+    def make():
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        os.makedirs(FOLDER)
+        done = install(FOLDER)
+        if done.returncode != 0:
+            raise RuntimeError("npm install:\n" + done.stdout + done.stderr)
+        shutil.copy(source, FOLDER)
+
+    install_once(FOLDER, [PACKAGE, source], make)
     return ["node", os.path.join(FOLDER, program)]

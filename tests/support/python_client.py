@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+from installed import install_once
 from system import TOP
 
 FOLDER = os.path.join(TOP, "build", "venv-client")
@@ -16,8 +17,8 @@ def run(*command):
         raise RuntimeError("%s\n%s%s" % (" ".join(command), done.stdout, done.stderr))
 
 
-def installed_python():
-    """The interpreter of an environment that has the tree's factclient, as it is now."""
+def make():
+    """The environment is kept; of it only the client is new."""
     python = os.path.join(FOLDER, "bin", "python3")
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if not os.path.exists(os.path.join(FOLDER, "made")):
@@ -26,4 +27,9 @@ def installed_python():
         with open(os.path.join(FOLDER, "made"), "w", encoding="ascii"):
             pass
     run(*pip, "--force-reinstall", "--no-deps", PACKAGE)
-    return python
+
+
+def installed_python():
+    """The interpreter of an environment that has the tree's factclient, as it is now."""
+    install_once(FOLDER, [PACKAGE], make)
+    return os.path.join(FOLDER, "bin", "python3")

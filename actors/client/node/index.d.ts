@@ -30,8 +30,17 @@ export interface ClientOptions {
   user?: string;
   /** Calls without an end, 1 to CALLS_MAX; one more rejects at once with BUSY_FULL. */
   callsMax?: number;
-  /** False: nothing is sent twice. */
+  /** False: nothing is sent twice or held back, and one broker is held at a time. */
   retries?: boolean;
+  /** Brokers that others name are not used. */
+  givenOnly?: boolean;
+  /**
+   * The key pair to connect with (NAME.secret of `fact keys generate`), which nobody but its owner may read,
+   * and the file with the broker's public key; both, or neither. peer.reason says so if the key is not let
+   * in; it is tried again every second.
+   */
+  keyFile?: string;
+  serverKeyFile?: string;
 }
 
 /** How a request uses the cache. */
@@ -63,8 +72,20 @@ export interface CallOptions {
   user?: string;
   /** Keeps related requests together; 0 to 2^64 - 1. */
   key?: number | bigint;
-  /** 16 bytes. */
+  /** 16 bytes: a request is known by it again. */
   idempotencyKey?: Uint8Array;
+  /** While one of the same idempotencyKey waits or runs, this one shares its execution. */
+  coalesce?: boolean;
+  /**
+   * The broker holds the answer until it has arrived: the call outlives a connection that breaks and is back
+   * within 3 s. As a rule what is not idempotent is kept; what is, is asked again.
+   */
+  keep?: boolean;
+  /**
+   * It goes on though this client ends; for 30 s after, the same request under the same idempotencyKey, with
+   * coalesce, gets its answer.
+   */
+  detached?: boolean;
   /** W3C trace context, 25 bytes. */
   trace?: Uint8Array;
   /** False: it is sent once, whatever comes. */
@@ -106,7 +127,30 @@ export interface Answer {
   };
 }
 
+/** One broker that is known, given or named by another. */
+export interface Broker {
+  endpoint: string;
+  /** Empty: not greeted yet. */
+  instance: string;
+  /** There is, or is to be, a connection. */
+  held: boolean;
+  /** It has greeted us, and is there. */
+  up: boolean;
+  /** It will not have us. */
+  refused: boolean;
+}
+
+export interface Counts {
+  /** Attempts after a refusal. */
+  retried: number;
+  /** Attempts after the loss of a broker. */
+  resent: number;
+  /** Calls that were not begun: most of what was asked was refused for overload. */
+  heldBack: number;
+}
+
 export interface Peer {
+  /** Where the next call goes. */
   endpoint: string;
   state: "greeting" | "up" | "refused";
   /** Of the broker greeted last; empty: none yet. */
@@ -128,9 +172,10 @@ export interface Peer {
  */
 export class Client {
   /**
-   * @param endpoints of brokers, at most 16, as a list or with commas. One is used at a time; if it is
-   *   lost, silent or going away, the next.
-   * @throws RangeError an argument is out of its bounds
+   * @param endpoints of brokers, at most 16, as a list or with commas; they name others. Two are held, in an
+   *   order of the client's own; if one is lost, silent, full or going away, calls go to the other.
+   * @throws RangeError an argument is out of its bounds, an endpoint is none, a key file is of no use
+   * @throws Error of node:fs: a key file cannot be read
    */
   constructor(endpoints?: string | string[], options?: ClientOptions);
   /**
@@ -154,6 +199,10 @@ export class Client {
   waitUp(timeoutMs?: number): Promise<boolean>;
   /** Who is at the other end: a copy. */
   readonly peer: Peer;
+  /** All brokers that are known, those given first. */
+  readonly brokers: Broker[];
+  /** Since its start. */
+  readonly counts: Counts;
   /** Say goodbye; calls without an end reject with Cancelled. May be called twice. */
   close(): void;
 }

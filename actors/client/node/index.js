@@ -9,10 +9,15 @@
  */
 import { randomBytes } from "node:crypto";
 
+import { mapOf, read, write } from "./lib/bodies.js";
 import { errorOf, InternalError } from "./lib/errors.js";
-import { Budget, isFree, waitMs } from "./lib/retry.js";
-import { read, Session, STATE, write } from "./lib/session.js";
-import { EXECUTED, STATUS } from "./lib/statuses.js";
+import { readKeys } from "./lib/keys.js";
+import { Lines } from "./lib/lines.js";
+import { ATTEMPTS_MAX, Budget, waitMs } from "./lib/retry.js";
+import { BROKERS_MAX, isEndpoint } from "./lib/routes.js";
+import { Session, STATE } from "./lib/session.js";
+import { EXECUTED, STATUS, STATUSES } from "./lib/statuses.js";
+import { Throttle } from "./lib/throttle.js";
 import { Transport } from "./lib/transport.js";
 import { COMMAND, FLAG, LIMIT, ROLE } from "./lib/wire.js";
 
@@ -25,9 +30,8 @@ export const CALLS_MAX = 4096;
 const TIMEOUT_MS = 5000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1; // what setTimeout() takes
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
-const TRY_NEXT_MS = 1000; // not greeted for so long: another endpoint
-const LEAVE_MS = 1000; // what runs at a broker that is going away has so long
-const ENDPOINTS_MAX = 16;
+const CALLS_BYTES_MAX = 64 * 1024 * 1024; // of what calls without an end ask
+const HELD_BACK = "held back: most of what was asked within two minutes was refused for overload";
 
 const now = () => performance.now();
 
@@ -36,15 +40,17 @@ function checkName(name, value) {
     throw new RangeError(`${name}: a text of at most ${LIMIT.NAME} bytes`);
 }
 
-function flagsOf(options) {
-  return (options.idempotent ? FLAG.IDEMPOTENT : 0) | (options.noCache ? FLAG.NO_CACHE : 0) |
+function flagsOf(command, options) {
+  const keep = command === COMMAND.REQUEST && (options.keep ?? !options.idempotent);
+  return (keep ? FLAG.KEEP : 0) | (options.detached ? FLAG.DETACHED : 0) | (options.coalesce ? FLAG.COALESCE : 0) |
+    (options.idempotent ? FLAG.IDEMPOTENT : 0) | (options.noCache ? FLAG.NO_CACHE : 0) |
     (options.refresh ? FLAG.REFRESH : 0) | (options.onlyIfCached ? FLAG.ONLY_IF_CACHED : 0) |
     (options.onPartial ? FLAG.STREAM : 0);
 }
 
 /** What each call may say beside what it asks. */
 const OPTIONS = new Set(["timeoutMs", "idempotent", "importance", "noCache", "refresh", "onlyIfCached", "options",
-  "tenant", "user", "key", "idempotencyKey", "trace", "retries", "signal", "onPartial"]);
+  "tenant", "user", "key", "idempotencyKey", "coalesce", "keep", "detached", "trace", "retries", "signal", "onPartial"]);
 
 function checkOptions(options) {
   for (const name of Object.keys(options))
@@ -57,50 +63,64 @@ function checkOptions(options) {
   checkName("user", options.user);
 }
 
+function checkEndpoints(endpoints) {
+  const list = Array.isArray(endpoints) ? [...endpoints] : String(endpoints).split(",").map((text) => text.trim());
+  if (list.length === 0 || list.length > BROKERS_MAX) throw new RangeError(`endpoints: 1 to ${BROKERS_MAX}`);
+  for (const endpoint of list)
+    if (!isEndpoint(endpoint)) throw new RangeError(`${endpoint} is no endpoint: give tcp://HOST:PORT`);
+  return list;
+}
+
 export class Client {
-  #session;
-  #transport;
-  #endpoints;
-  #endpoint = 0;
-  #ownNames = new Set(); // what the brokers that were greeted call themselves
-  #triedAt;
-  #leaveAt = null; // when a broker that is going away is left at the latest
-  #regreets;
-  #defaults;
-  #budget;
-  #calls = new Map(); // by tag: whom to tell
+  #config;
+  #keys;
+  #lines;
+  #transports = new Map(); // by line
+  #budget = new Budget(now());
+  #throttle = new Throttle();
+  #calls = new Map(); // by tag: attempts under way
+  #open = 0; // calls without an end, and the bytes that they ask
+  #openBytes = 0;
+  #counts = { retried: 0, resent: 0, heldBack: 0 };
   #nextTag = 1;
   #timer = null;
   #timerAt = Infinity;
   #turnIsDue = false;
+  #turnAt = 0;
   #closed = false;
   #waiters = new Set(); // of waitUp()
 
   /** See index.d.ts. */
   constructor(endpoints = ENDPOINT, options = {}) {
-    const { instance = `node-${process.pid}`, tenant, user, callsMax = CALLS_MAX, retries = true } = options;
-    this.#endpoints = Array.isArray(endpoints) ? [...endpoints] : endpoints.split(",");
-    if (this.#endpoints.length === 0 || this.#endpoints.length > ENDPOINTS_MAX || this.#endpoints.includes(""))
-      throw new RangeError(`endpoints: 1 to ${ENDPOINTS_MAX}`);
+    const { instance = `node-${process.pid}`, tenant, user, callsMax = CALLS_MAX, retries = true, givenOnly = false,
+      keyFile, serverKeyFile } = options;
+    const list = checkEndpoints(endpoints);
     if (!Number.isInteger(callsMax) || callsMax < 1 || callsMax > CALLS_MAX)
       throw new RangeError(`callsMax: 1 to ${CALLS_MAX}`);
     for (const [name, value] of Object.entries({ instance, tenant, user })) checkName(name, value);
-    this.#defaults = { tenant, user, retries };
-    this.#budget = new Budget(now());
-    this.#session = new Session({
-      id: randomBytes(16), instance, pid: process.pid, version: VERSION, callsMax,
-      waitingBytesMax: WAITING_BYTES_MAX, onEnd: (end) => this.#onEnd(end), onDown: () => this.#onDown(),
-      onUp: (welcome) => this.#learn(welcome.brokers, true), onGoaway: (goaway) => this.#onGoaway(goaway),
-      onPartial: ({ tag, number, body }) => this.#calls.get(tag).onPartial?.(read(body), number),
+    this.#keys = readKeys(keyFile, serverKeyFile);
+    this.#config = { instance, tenant, user, callsMax, retries };
+    this.#lines = new Lines({
+      endpoints: list, seed: Math.random(), single: !retries, givenOnly, open: (line) => this.#openSession(line),
+      connect: (line) => this.#connect(line), close: (line) => this.#closeLine(line),
+      moveWaiting: (line) => this.#moveWaiting(line),
     }, now());
-    this.#transport = new Transport(
-      (message) => this.#onMessage(message),
-      () => this.#onLost(),
-    );
-    this.#transport.connect(this.#endpoints[0]);
-    this.#regreets = this.#session.regreets;
-    this.#triedAt = now();
     this.#wake();
+  }
+
+  #openSession(line) {
+    const { instance, callsMax } = this.#config;
+    return new Session({
+      id: randomBytes(16), instance, pid: process.pid, version: VERSION, callsMax,
+      waitingBytesMax: WAITING_BYTES_MAX,
+      onEnd: (end) => this.#onEnd(line, end),
+      onUp: (welcome) => this.#lines.onUp(line, welcome),
+      onDown: (reason) => this.#lines.onDown(line, reason),
+      onRefused: () => this.#lines.onRefused(line),
+      onGoaway: (goaway, leavesMs) => this.#lines.onGoaway(line, goaway, leavesMs, now()),
+      onError: (message) => { this.#lines.reason = message; },
+      onPartial: (part) => this.#onPartial(part),
+    }, now());
   }
 
   /** Run a tool, or get its answer from the cache. */
@@ -129,7 +149,7 @@ export class Client {
 
   /** Wait until it is greeted; false: not in time, or it is refused. */
   async waitUp(timeoutMs = TIMEOUT_MS) {
-    if (this.#session.state !== STATE.GREETING) return this.#session.state === STATE.UP;
+    if (this.#lines.state !== STATE.GREETING) return this.#lines.state === STATE.UP;
     return new Promise((resolve) => {
       const waiter = { tell: (up) => {
         clearTimeout(waiter.timer);
@@ -143,9 +163,23 @@ export class Client {
 
   /** Who is at the other end: a copy. */
   get peer() {
-    const { state, peer, generation, connections, reason, calls } = this.#session;
-    const endpoint = this.#endpoints[this.#endpoint];
-    return { endpoint, state, instance: peer, generation, connections, reason, calls: calls.size };
+    const { route, session } = this.#lines.best(1, now()) ?? this.#lines.all[0];
+    const { state, connections, reason } = this.#lines;
+    return { endpoint: route.endpoint, state, instance: route.instance, generation: session.generation, connections,
+      reason, calls: this.#open };
+  }
+
+  /** All brokers that are known, those given first. */
+  get brokers() {
+    const up = new Set(this.#lines.all.filter((line) => line.isUp).map((line) => line.route));
+    return this.#lines.routes.all.map((route) => ({
+      endpoint: route.endpoint, instance: route.instance, held: route.held, up: up.has(route), refused: route.refused,
+    }));
+  }
+
+  /** Since its start. */
+  get counts() {
+    return { ...this.#counts };
   }
 
   /** Say goodbye; calls without an end reject with Cancelled. May be called twice. */
@@ -153,9 +187,8 @@ export class Client {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#session.close();
-    this.#tellWaiters();
-    this.#transport.send(() => this.#session.takeOutgoing(now())).finally(() => this.#transport.close());
+    for (const line of [...this.#lines.all]) this.#closeLine(line);
+    this.#tellWaiters(false);
   }
 
   // One call: attempts, until it is served or not worth another.
@@ -164,63 +197,110 @@ export class Client {
     checkOptions(options);
     if (typeof method !== "string" || method === "" || Buffer.byteLength(method) > LIMIT.NAME)
       throw new RangeError(`a method is a text of 1 to ${LIMIT.NAME} bytes`);
-    const header = this.#header(command, role, method, options);
-    const { idempotent = false, retries = this.#defaults.retries, signal, timeoutMs = TIMEOUT_MS } = options;
+    const { signal, onPartial, timeoutMs = TIMEOUT_MS, importance = 1 } = options;
     const begunAt = now();
-    const deadlineAt = begunAt + timeoutMs;
-    if (command === COMMAND.REQUEST) this.#budget.earn();
-    for (let attempts = 1; ; attempts += 1) {
-      const end = await this.#attempt({ ...header, attempt: attempts - 1 }, body, deadlineAt, options);
-      if (end.status === STATUS.OK) return { ...end, attempts, idempotent, totalMs: now() - begunAt };
-      const wait = retries && command === COMMAND.REQUEST
-        ? waitMs(end, idempotent, attempts, Math.random()) : null;
-      const late = wait === null || now() + wait + 1 > deadlineAt;
-      const nowhere = end.status === STATUS.DRAINING && this.#endpoints.length === 1;
-      if (late || nowhere || this.#closed || !(isFree(end) || this.#budget.spend(now())))
-        throw failureOf(end, { attempts, idempotent });
-      if (end.status === STATUS.DRAINING) this.#leave();
-      await this.#pause(wait, signal);
+    const call = {
+      header: this.#header(command, role, method, options), body, deadlineAt: begunAt + timeoutMs, importance, signal,
+      onPartial, attempts: 1, harmless: command !== COMMAND.REQUEST || (options.idempotent ?? false),
+      once: !(options.retries ?? true),
+    };
+    const refusal = this.#refusalOf(call);
+    if (refusal !== null) throw this.#failureOf(refusal, call);
+    this.#open += 1;
+    this.#openBytes += body.length;
+    try {
+      for (;;) {
+        const end = await this.#attempt(call);
+        if (end.status === STATUS.OK)
+          return { ...end, attempts: call.attempts, idempotent: call.harmless, totalMs: now() - begunAt };
+        const wait = this.#waitOf(end, call);
+        if (wait === null) throw this.#failureOf(end, call);
+        call.attempts += 1;
+        if (wait > 0) await this.#pause(wait, signal);
+      }
+    } finally {
+      this.#open -= 1;
+      this.#openBytes -= body.length;
     }
   }
 
+  /** Why a call is not even begun; null: it is. */
+  #refusalOf({ header, body, importance }) {
+    if (this.#open >= this.#config.callsMax || this.#openBytes + body.length > CALLS_BYTES_MAX)
+      return { ...localEnd(STATUS.BUSY_FULL), reason: "too many calls are without an end" };
+    if (header.command !== COMMAND.REQUEST) return null;
+    this.#budget.earn();
+    if (!this.#config.retries || importance === 0 || !this.#throttle.holds(now(), Math.random())) return null;
+    this.#counts.heldBack += 1;
+    return { ...localEnd(STATUS.BUSY_SHED), reason: HELD_BACK };
+  }
+
+  /** How long to wait before the next attempt, milliseconds; null: there is none. */
+  #waitOf(end, call) {
+    if (!this.#config.retries || call.once || this.#closed) return null;
+    if (end.local) return this.#outlives(end, call) ? 0 : null;
+    const wait = waitMs(end, call.harmless, call.attempts, Math.random());
+    if (wait === null || now() + wait + 1 > call.deadlineAt) return null;
+    if (STATUSES[end.status].retry === "ELSEWHERE" ? this.#lines.routes.usable < 2 : !this.#budget.spend(now())) return null;
+    this.#counts.retried += 1;
+    return wait;
+  }
+
+  /** No reply came, its broker is lost: what may be done twice goes to another, or there once it is back. */
+  #outlives(end, call) {
+    if (end.status !== STATUS.WORKER_LOST || !call.harmless || call.attempts >= ATTEMPTS_MAX) return false;
+    const line = this.#lines.best(call.importance, now());
+    if (line === null) return false;
+    line.sayResume(this.#turnAt);
+    this.#counts.resent += 1;
+    return true;
+  }
+
   #header(command, role, method, options) {
-    const user = options.user ?? this.#defaults.user ?? null;
+    const user = options.user ?? this.#config.user ?? null;
     return {
-      command, role, method, flags: flagsOf(options), class: options.importance ?? 1,
-      key: options.key ?? null, tenant: options.tenant ?? this.#defaults.tenant ?? null,
+      command, role, method, flags: flagsOf(command, options), class: options.importance ?? 1,
+      key: options.key ?? null, tenant: options.tenant ?? this.#config.tenant ?? null,
       idempotencyKey: options.idempotencyKey ?? null, trace: options.trace ?? null,
       extension: user === null ? null : write({ user }),
     };
   }
 
-  #attempt(header, body, deadlineAt, { signal, onPartial }) {
+  #attempt(call) {
+    const { signal } = call;
     return new Promise((resolve) => {
       const tag = this.#nextTag;
       this.#nextTag += 1;
-      const local = (status) => ({ status, executed: EXECUTED.NO, retryAfterMs: 0, body: null, local: true });
       if (signal?.aborted) {
-        resolve(local(STATUS.CANCELLED));
-        return;
-      }
-      const status = this.#session.ask(header, body, deadlineAt, tag, now());
-      if (status !== STATUS.OK) {
-        resolve(local(status));
+        resolve(localEnd(STATUS.CANCELLED));
         return;
       }
       const abort = () => {
-        this.#session.cancel(tag);
+        const attempt = this.#calls.get(tag);
+        attempt?.line.session.cancel(tag);
         this.#wake();
       };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#calls.set(tag, {
-        onPartial,
-        end: (end) => {
-          signal?.removeEventListener("abort", abort);
-          resolve(end);
-        },
-      });
-      this.#wake();
+      const end = (ended) => {
+        signal?.removeEventListener("abort", abort);
+        this.#calls.delete(tag);
+        resolve(ended);
+      };
+      this.#calls.set(tag, { call, end, line: null });
+      if (this.#put(tag)) signal?.addEventListener("abort", abort, { once: true });
     });
+  }
+
+  /** Ask, for the first time or again elsewhere; false: it has ended, since it cannot be. */
+  #put(tag) {
+    const attempt = this.#calls.get(tag);
+    const { header, body, deadlineAt, importance, attempts } = attempt.call;
+    const line = this.#lines.best(importance, now());
+    const status = this.#closed ? STATUS.CANCELLED : line === null ? this.#lines.whyNobody
+      : line.session.ask({ ...header, attempt: attempts - 1 }, body, deadlineAt, tag, now());
+    attempt.line = line;
+    if (status === STATUS.OK) this.#wake();
+    else attempt.end({ ...localEnd(status), reason: line === null ? this.#lines.reason : "" });
+    return status === STATUS.OK;
   }
 
   /** Wait before the next attempt; who gives up meanwhile is told by the attempt. */
@@ -238,51 +318,74 @@ export class Client {
 
   // Turns: what came is taken in, what is due is done, what is ready leaves together.
 
-  #onEnd(end) {
-    const call = this.#calls.get(end.tag);
-    this.#calls.delete(end.tag);
-    call.end(end);
+  #onEnd(line, end) {
+    const attempt = this.#calls.get(end.tag);
+    if (!end.local) {
+      line.route.learn(end, now());
+      if (attempt.call.header.command === COMMAND.REQUEST) this.#throttle.learn(end, now());
+    } else if (line.isRefused && !this.#closed && end.executed === EXECUTED.NO && !attempt.call.once &&
+               this.#lines.best(1, now()) !== null) {
+      this.#put(end.tag); // that broker wants none of us, another may
+      return;
+    }
+    attempt.end(end.local ? { ...end, reason: this.#lines.reason } : end);
   }
 
-  #onMessage(message) {
-    this.#session.take(message, now());
-    this.#wake();
-  }
-
-  #onLost() {
-    this.#session.lost("the connection was closed", now());
-    this.#wake();
-  }
-
-  /** Look for another broker at once. */
-  #onDown() {
-    this.#triedAt = -Infinity;
-    this.#leaveAt = null;
-  }
-
-  /** Brokers that one has named, itself first or not at all. */
-  #learn(brokers, namesItself) {
-    for (const [number, address] of (Array.isArray(brokers) ? brokers : []).entries()) {
-      const endpoint = address?.frontend;
-      if (typeof endpoint !== "string" || endpoint === "") continue;
-      if (namesItself && number === 0) this.#ownNames.add(endpoint);
-      else if (!this.#endpoints.includes(endpoint) && !this.#ownNames.has(endpoint) &&
-               this.#endpoints.length < ENDPOINTS_MAX)
-        this.#endpoints.push(endpoint);
+  #onPartial({ tag, number, body }) {
+    try {
+      this.#calls.get(tag).call.onPartial?.(read(body), number);
+    } catch (error) { // of the caller's: other calls are served all the same
+      process.emitWarning(error);
     }
   }
 
-  #onGoaway(goaway) {
-    this.#learn(goaway.brokers, false);
-    this.#leave();
+  /** What waits there goes to another that is up. What has left stays: it is resumed, or ends. */
+  #moveWaiting(line) {
+    for (const [tag, attempt] of [...this.#calls])
+      if (attempt.line === line && line.session.takeBack(tag)) this.#put(tag);
   }
 
-  /** The broker is going away: nothing more leaves for it, what runs there may end. */
-  #leave() {
-    if (this.#endpoints.length === 1 || this.#leaveAt !== null || this.#session.state !== STATE.UP) return;
-    this.#leaveAt = now() + LEAVE_MS;
-    this.#session.held = true;
+  // Transports
+
+  #connect(line) {
+    let transport = this.#transports.get(line);
+    if (transport === undefined) {
+      transport = new Transport(
+        (message) => this.#onMessage(line, message),
+        () => this.#onLost(line),
+        (why) => this.#onRefusal(why),
+        this.#keys,
+      );
+      this.#transports.set(line, transport);
+    }
+    try {
+      transport.connect(line.route.endpoint);
+    } catch {
+      this.#lines.noEndpoint(line); // what a broker has named
+    }
+  }
+
+  #onMessage(line, message) {
+    line.session.take(message, now());
     this.#wake();
+  }
+
+  #onLost(line) {
+    line.session.lost("the connection was closed", now());
+    this.#wake();
+  }
+
+  #onRefusal(why) {
+    this.#lines.reason = why;
+    this.#wake();
+  }
+
+  /** Say goodbye there, and end. */
+  #closeLine(line) {
+    const transport = this.#transports.get(line);
+    this.#transports.delete(line);
+    line.session.close();
+    transport?.send(() => line.session.takeOutgoing(now())).finally(() => transport.close());
   }
 
   /** There is work for this turn of the loop: at its end, so that what is ready travels together. */
@@ -297,50 +400,23 @@ export class Client {
 
   #turn() {
     const at = now();
-    this.#session.tick(at);
-    this.#chooseEndpoint(at);
-    if (this.#session.state !== STATE.GREETING) this.#tellWaiters();
-    this.#transport.send(() => this.#session.takeOutgoing(now()));
+    this.#turnAt = at; // one reading a turn
+    this.#lines.tick(at);
+    for (const [line, transport] of this.#transports) {
+      if (transport.againAt <= at) transport.connect(line.route.endpoint);
+      if (transport.socket !== null) transport.send(() => line.session.takeOutgoing(now()));
+      else while (line.session.takeOutgoing(at) !== null); // where it is to go is no endpoint
+    }
+    if (this.#lines.state !== STATE.GREETING) this.#tellWaiters(this.#lines.state === STATE.UP);
     this.#arm();
   }
 
-  /** After a loss a new socket; nobody there who greets: the next endpoint, if there are others. */
-  #chooseEndpoint(at) {
-    if (this.#session.state === STATE.UP) this.#triedAt = at;
-    const leaves = this.#leaveAt !== null && (at >= this.#leaveAt || this.#session.underWay === 0);
-    const many = this.#endpoints.length > 1 && this.#session.state === STATE.GREETING;
-    const change = leaves || (many && at >= this.#triedAt + TRY_NEXT_MS);
-    if (change) {
-      this.#endpoint = (this.#endpoint + 1) % this.#endpoints.length;
-      this.#session.lost("another broker is tried", at);
-      this.#triedAt = at;
-      this.#leaveAt = null;
-    }
-    if (this.#regreets === this.#session.regreets) return;
-    this.#regreets = this.#session.regreets;
-    this.#connect();
-  }
-
-  /** What a broker has named may be no endpoint; the first was given. */
-  #connect() {
-    try {
-      this.#transport.connect(this.#endpoints[this.#endpoint]);
-    } catch {
-      this.#endpoints.splice(this.#endpoint, 1);
-      this.#endpoint = 0;
-      this.#transport.connect(this.#endpoints[0]);
-    }
-  }
-
-  #tellWaiters() {
-    for (const waiter of [...this.#waiters]) waiter.tell(this.#session.state === STATE.UP);
+  #tellWaiters(up) {
+    for (const waiter of [...this.#waiters]) waiter.tell(up);
   }
 
   #arm() {
-    let dueAt = this.#session.dueAt();
-    if (this.#endpoints.length > 1 && this.#session.state === STATE.GREETING)
-      dueAt = Math.min(dueAt, this.#triedAt + TRY_NEXT_MS);
-    if (this.#leaveAt !== null) dueAt = Math.min(dueAt, this.#leaveAt);
+    const dueAt = Math.min(this.#lines.dueAt(), ...[...this.#transports.values()].map((transport) => transport.againAt));
     if (dueAt === this.#timerAt && this.#timer !== null) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;
@@ -350,6 +426,22 @@ export class Client {
       this.#wake();
     }, ms);
   }
+
+  /** What a call rejects with. */
+  #failureOf(end, { attempts, harmless }) {
+    const failure = mapOf(end.body);
+    const text = (value) => (typeof value === "string" && value !== "" ? value : undefined);
+    return errorOf(end.status, {
+      code: text(failure.code), message: text(failure.message) ?? text(end.reason), field: text(failure.field),
+      hint: text(failure.hint), errorId: text(failure.error_id), details: failure.details, executed: end.executed,
+      retryAfterMs: end.retryAfterMs, local: end.local, attempts, idempotent: harmless,
+    });
+  }
+}
+
+/** An end that is made here, of what never left. */
+function localEnd(status) {
+  return { status, executed: EXECUTED.NO, retryAfterMs: 0, body: null, local: true };
 }
 
 /** Connect to FACT; nobody need be there yet. */
@@ -358,16 +450,6 @@ export function connect(endpoints = ENDPOINT, options = {}) {
 }
 
 // Ends, as callers want them.
-
-function failureOf(end, { attempts, idempotent }) {
-  const failure = read(end.body) ?? {};
-  const text = (value) => (typeof value === "string" ? value : undefined);
-  return errorOf(end.status, {
-    code: text(failure.code), message: text(failure.message), field: text(failure.field),
-    hint: text(failure.hint), errorId: text(failure.error_id), details: failure.details, executed: end.executed,
-    retryAfterMs: end.retryAfterMs, local: end.local, attempts, idempotent,
-  });
-}
 
 function bodyOf(end) {
   const body = read(end.body);
@@ -380,7 +462,8 @@ function bodyOf(end) {
 }
 
 function answerOf(end) {
-  const body = bodyOf(end);
+  const body = mapOf(end.body);
+  if (typeof body.outcome !== "string") return bodyOf({ ...end, body: null });
   return {
     outcome: body.outcome, value: body.value ?? null, text: body.text ?? "", reason: body.reason ?? "",
     detail: body.detail ?? {}, sources: body.sources ?? [], asOf: body.as_of ?? 0, cache: body.cache ?? {},

@@ -41,11 +41,6 @@ export function waitMs(end, idempotent, attempts, chance) {
   return backoff + (retry === "AFTER" ? end.retryAfterMs : 0);
 }
 
-/** What the loss or the end of a broker makes us send again is no sign of overload. */
-export function isFree(end) {
-  return end.local || STATUSES[end.status].retry === "ELSEWHERE";
-}
-
 /** How many calls may be tried again: a tenth of the requests, and 10 a second. */
 export class Budget {
   constructor(nowAt) {

@@ -4,14 +4,20 @@
  * call exactly once, notices silence, and packs what is ready together into one message. Who owns
  * it moves bytes between it and a DEALER. Times are milliseconds of one monotonic clock.
  */
-import { decode, encode } from "@msgpack/msgpack";
+import { encode } from "@msgpack/msgpack";
 
+import { mapOf, read, textOf } from "./bodies.js";
 import { EXECUTED, STATUS } from "./statuses.js";
-import { bodyIsSound, COMMAND, decodeMessage, encodePair, LIMIT, patchDeadline, ROLE } from "./wire.js";
+import { COMMAND, decodeMessage, encodePair, FLAG, LIMIT, patchDeadline, ROLE } from "./wire.js";
 
 const GREETING_MS = 3000; // greet again after so much silence; WELCOME says what holds then
 const REGREET_MS = 100; // but not more often than this, whoever sends us away
 const GRACE_MS = 50; // the broker's own word on a deadline says more than ours
+export const RESUME_MS = 3000; // so soon after a loss it must be known that a call with KEEP goes on
+export const ACKS = 32; // answers that were held for us are acknowledged after so many, or with a beat
+export const STATUS_FIRST = 2 ** 49; // from here count the questions of our own what became of one
+
+export { read, write } from "./bodies.js";
 
 export const STATE = Object.freeze({ GREETING: "greeting", UP: "up", REFUSED: "refused" });
 
@@ -70,8 +76,11 @@ export class Session {
    *   flags, retryAfterMs, queueUs, serviceUs, instance, body, local}
    * @param {function(object)} [config.onPartial] told of a part of an answer: {tag, number, body}
    * @param {function(object)} [config.onUp] greeted: what WELCOME says
-   * @param {function(object)} [config.onGoaway] the broker is going away: what GOAWAY says
+   * @param {function(*, number)} [config.onGoaway] the broker is going away: what GOAWAY says, and within
+   *   how many milliseconds
    * @param {function(string)} [config.onDown] the connection, or who was there, is gone
+   * @param {function()} [config.onRefused] the broker wants none of us, for good
+   * @param {function(string)} [config.onError] a complaint of the broker
    * @param {number} nowAt
    */
   constructor(config, nowAt) {
@@ -89,7 +98,7 @@ export class Session {
     this.ids = new Map(); // by tag
     this.nextId = 1;
     this.beats = 0;
-    this.held = false; // what is asked waits in line
+    this.unacknowledged = 0; // answers that are held for us
     this.granted = 0; // REQUESTs we may have sent in all, modulo 2^32
     this.sent = 0;
     this.endsAt = Infinity; // no call ends by its deadline before
@@ -103,7 +112,6 @@ export class Session {
   regreet(nowAt) {
     this.regreets += 1;
     this.state = STATE.GREETING;
-    this.held = false;
     this.greet = true;
     this.greetAt = nowAt + REGREET_MS;
     this.heardAt = nowAt;
@@ -129,9 +137,10 @@ export class Session {
     const deadlineMs = Math.min(Math.floor(deadlineAt - nowAt), 0xffffffff);
     const pair = encodePair({ ...header, id, deadlineMs }, body);
     const call = {
-      id, tag, pair, deadlineAt, counts: header.command === COMMAND.REQUEST, endsAt: deadlineAt,
+      id, tag, pair, deadlineAt, counts: header.command === COMMAND.REQUEST, endsAt: deadlineAt, resuming: false,
+      kept: header.command === COMMAND.REQUEST && (header.flags & FLAG.KEEP) !== 0, // it outlives a connection
     };
-    const waits = this.waiting.size > 0 || !this.maySend(call);
+    const waits = this.waiting.size > 0 || !this.maySend(call.counts) || this.isStalled(nowAt);
     if (waits && this.waitingBytes + pair.length > this.config.waitingBytesMax) return STATUS.BUSY_FULL;
     this.nextId += 1;
     this.calls.set(id, call);
@@ -143,8 +152,26 @@ export class Session {
     return STATUS.OK;
   }
 
-  maySend(call) {
-    return this.state === STATE.UP && !this.held && (!call.counts || this.sent !== this.granted);
+  maySend(counts) {
+    return this.state === STATE.UP && (!counts || this.sent !== this.granted);
+  }
+
+  /**
+   * We have said nothing for so long that the broker has given us up, as after a stop of the process: what
+   * would leave now would be from a stranger.
+   */
+  isStalled(nowAt) {
+    return this.state === STATE.UP && nowAt - this.beatAt >= this.deadMs - this.heartbeatMs;
+  }
+
+  /** A REQUEST would leave at once. */
+  get hasCredit() {
+    return this.waiting.size === 0 && this.maySend(true);
+  }
+
+  /** It is up, and has not been heard for half of the time after which it counts as gone. */
+  isSuspect(nowAt) {
+    return this.state === STATE.UP && nowAt - this.heardAt >= this.deadMs / 2;
   }
 
   /** It leaves, with what is left of its deadline. */
@@ -159,9 +186,10 @@ export class Session {
   }
 
   sendWhatWaits(nowAt) {
+    if (this.isStalled(nowAt)) return;
     for (const id of this.waiting) {
       const call = this.calls.get(id);
-      if (!this.maySend(call)) return;
+      if (!this.maySend(call.counts)) return;
       this.leave(call, nowAt);
     }
   }
@@ -173,6 +201,14 @@ export class Session {
     if (call.pair === null && call.counts && this.state === STATE.UP)
       this.command(COMMAND.CANCEL, call.id);
     this.end(call, STATUS.CANCELLED, call.pair === null ? EXECUTED.MAYBE : EXECUTED.NO);
+    return true;
+  }
+
+  /** One that has not left is not to leave, and nobody is told; false: it has, or there is none. */
+  takeBack(tag) {
+    const call = this.calls.get(this.ids.get(tag));
+    if (call === undefined || call.pair === null) return false;
+    this.forget(call);
     return true;
   }
 
@@ -195,9 +231,9 @@ export class Session {
     this.outgoing.put(encodePair({ command, id, role: ROLE.CLIENT }, body));
   }
 
-  /** Calls that have left and have no end. */
-  get underWay() {
-    return this.calls.size - this.waiting.size;
+  /** Tell that what is asked next was at a broker that is lost. */
+  sayResume() {
+    this.command(COMMAND.HEARTBEAT, 0, encode({ resume: true }));
   }
 
   /** Take one message in. */
@@ -210,6 +246,7 @@ export class Session {
       else this.malformed += 1;
     }
     this.malformed += broken;
+    if (this.unacknowledged >= ACKS) this.acknowledge();
     if (this.state === STATE.UP) this.sendWhatWaits(nowAt);
   }
 
@@ -220,32 +257,33 @@ export class Session {
       case COMMAND.PARTIAL: return this.onPartial(header, body);
       case COMMAND.CREDIT: return this.takeCredit(header.credit);
       case COMMAND.DISCONNECT: return this.onDisconnect(header, body, nowAt);
-      case COMMAND.ERROR: {
-        this.reason = read(body)?.message ?? this.reason;
-        return undefined;
-      }
-      case COMMAND.GOAWAY: return this.config.onGoaway?.(read(body) ?? {});
+      case COMMAND.ERROR: return this.config.onError?.(textOf(mapOf(body).message));
+      case COMMAND.GOAWAY: return this.config.onGoaway?.(read(body), header.retryAfterMs);
       default: return undefined; // HEARTBEAT, and what a newer broker says
     }
   }
 
   onWelcome(header, body, nowAt) {
-    const welcome = read(body);
-    const sound = welcome !== undefined && welcome.heartbeat_ms > 0 && welcome.dead_ms >= welcome.heartbeat_ms;
+    const welcome = mapOf(body);
+    const { heartbeat_ms: heartbeatMs, dead_ms: deadMs, generation } = welcome;
+    const sound = Number.isInteger(heartbeatMs) && Number.isInteger(deadMs) && heartbeatMs > 0 && deadMs >= heartbeatMs &&
+      deadMs <= 0xffffffff && typeof welcome.instance === "string" && ["number", "bigint"].includes(typeof generation);
     if (this.state !== STATE.GREETING || header.status !== STATUS.OK || !sound) {
       this.malformed += 1;
       return;
     }
     this.state = STATE.UP;
-    this.generation = welcome.generation;
-    this.peer = String(welcome.instance);
-    this.heartbeatMs = Number(welcome.heartbeat_ms);
-    this.deadMs = Number(welcome.dead_ms);
+    if (generation !== this.generation) this.endWhatLeft(true); // it knows nothing of them
+    this.generation = generation;
+    this.peer = welcome.instance;
+    this.heartbeatMs = heartbeatMs;
+    this.deadMs = deadMs;
     this.beatAt = nowAt + this.heartbeatMs;
     this.granted = header.credit;
     this.sent = 0;
     this.connections += 1;
     this.reason = "";
+    this.askWhatBecame();
     this.config.onUp?.(welcome);
     this.sendWhatWaits(nowAt);
   }
@@ -257,7 +295,12 @@ export class Session {
   onReply(header, body) {
     const call = this.calls.get(header.id);
     this.takeCredit(header.credit);
+    if (header.id > STATUS_FIRST) {
+      this.onWhatBecame(header, body);
+      return;
+    }
     if (call === undefined || call.pair !== null) return; // too late, or never asked
+    if (call.kept) this.unacknowledged += 1;
     this.forget(call);
     this.config.onEnd({ ...header, tag: call.tag, body, local: false });
   }
@@ -266,39 +309,83 @@ export class Session {
   onPartial(header, body) {
     const call = this.calls.get(header.id);
     if (call === undefined || call.pair !== null) return;
-    const number = header.extension === null ? 0 : read(header.extension)?.seq ?? 0;
+    const seq = mapOf(header.extension ?? null).seq;
+    const number = Number.isInteger(seq) ? seq : 0;
     this.config.onPartial?.({ tag: call.tag, number, body });
   }
 
   /** Sent away, but welcome again: greet. Anything else is for good. */
   onDisconnect(header, body, nowAt) {
-    const reason = read(body)?.reason ?? "";
     if (header.status === STATUS.NO_ROLE) {
       this.lost("not known there any more", nowAt);
       return;
     }
     this.state = STATE.REFUSED;
     this.refusedWith = header.status === STATUS.OK ? STATUS.BAD_REQUEST : header.status;
-    this.reason = String(reason);
+    this.reason = textOf(mapOf(body).reason);
     this.outgoing.clear();
-    this.endWhatLeft();
+    this.endWhatLeft(true);
     for (const id of [...this.waiting]) this.end(this.calls.get(id), this.refusedWith, EXECUTED.NO);
+    this.config.onRefused?.();
   }
 
   /** What had left may have been executed, and nobody will say. What had not, leaves later. */
-  endWhatLeft() {
+  endWhatLeft(keptToo) {
     for (const call of [...this.calls.values()])
-      if (call.pair === null) this.end(call, STATUS.WORKER_LOST, EXECUTED.MAYBE);
+      if (call.pair === null && (keptToo || !call.kept)) this.end(call, STATUS.WORKER_LOST, EXECUTED.MAYBE);
   }
 
   /** The connection is gone, or another is tried. */
   lost(reason, nowAt) {
-    if (this.state === STATE.REFUSED) return;
+    if (this.state === STATE.REFUSED || (this.greet && this.state === STATE.GREETING)) return; // nothing was there
     const wasUp = this.state === STATE.UP;
     this.regreet(nowAt);
     this.reason = reason;
-    this.endWhatLeft();
+    this.endWhatLeft(false);
+    this.awaitResuming(nowAt);
     if (wasUp) this.config.onDown?.(reason);
+  }
+
+  // What outlives a connection
+
+  /** What is held for us may still be answered, if the other side soon says so. */
+  awaitResuming(nowAt) {
+    for (const call of this.calls.values()) {
+      if (call.pair !== null || call.resuming) continue;
+      call.resuming = true;
+      call.endsAt = Math.min(call.endsAt, nowAt + RESUME_MS);
+      this.endsAt = Math.min(this.endsAt, call.endsAt);
+    }
+  }
+
+  /** Of those that had left; answers that are held for us come before the answer to this. */
+  askWhatBecame() {
+    for (const call of this.calls.values())
+      if (call.pair === null)
+        this.outgoing.put(encodePair({
+          command: COMMAND.QUERY, id: STATUS_FIRST + call.id, deadlineMs: RESUME_MS, role: ROLE.BROKER, method: "status",
+        }, encode({ id: call.id })));
+  }
+
+  onWhatBecame(header, body) {
+    const call = this.calls.get(Number(header.id) - STATUS_FIRST);
+    if (call === undefined || !call.resuming) return;
+    const state = header.status === STATUS.OK ? textOf(mapOf(body).state) : "";
+    if (state === "" || state === "unknown") {
+      this.end(call, STATUS.WORKER_LOST, EXECUTED.MAYBE);
+      return;
+    }
+    call.resuming = false;
+    call.endsAt = call.deadlineAt + GRACE_MS;
+    this.endsAt = Math.min(this.endsAt, call.endsAt);
+  }
+
+  /** Every answer below the oldest call that is open has come. */
+  acknowledge() {
+    const [oldest = this.nextId] = this.calls.keys();
+    if (this.state !== STATE.UP || oldest === 1) return;
+    this.command(COMMAND.ACKFLOOR, oldest - 1);
+    this.unacknowledged = 0;
   }
 
   /** Every call ends now; nothing leaves any more. */
@@ -316,26 +403,29 @@ export class Session {
     if (this.endsAt <= nowAt) this.endWhatIsLate(nowAt);
     if (this.state === STATE.REFUSED) return;
     if (!this.greet && nowAt - this.heardAt >= this.deadMs) this.lost("silent", nowAt);
+    if (this.isStalled(nowAt)) this.lost("this process stood still", nowAt);
     if (this.state === STATE.UP && nowAt >= this.beatAt) {
       this.beats += 1;
       this.command(COMMAND.HEARTBEAT, this.beats);
+      if (this.unacknowledged > 0) this.acknowledge();
       this.beatAt = nowAt + this.heartbeatMs;
     }
   }
 
   /** Looked through only when something may be due: most calls end long before their deadline. */
   endWhatIsLate(nowAt) {
-    for (const call of [...this.calls.values()]) if (call.endsAt <= nowAt) this.endLate(call);
+    for (const call of [...this.calls.values()]) if (call.endsAt <= nowAt) this.endLate(call, nowAt);
     this.endsAt = Infinity;
     for (const call of this.calls.values()) this.endsAt = Math.min(this.endsAt, call.endsAt);
   }
 
   /** Of what has not left it is known that nothing was executed. */
-  endLate(call) {
+  endLate(call, nowAt) {
     const left = call.pair === null;
     if (left && call.counts && this.state === STATE.UP) this.command(COMMAND.CANCEL, call.id);
-    this.end(call, left ? STATUS.DEADLINE_RUNNING : STATUS.DEADLINE_QUEUED,
-      left ? EXECUTED.MAYBE : EXECUTED.NO);
+    if (call.resuming && nowAt < call.deadlineAt) this.end(call, STATUS.WORKER_LOST, EXECUTED.MAYBE);
+    else this.end(call, left ? STATUS.DEADLINE_RUNNING : STATUS.DEADLINE_QUEUED,
+        left ? EXECUTED.MAYBE : EXECUTED.NO);
   }
 
   /** When tick() or takeOutgoing() wants to be called next. */
@@ -362,45 +452,4 @@ export class Session {
     }
     return this.outgoing.take();
   }
-}
-
-/** A body as a value; undefined: it is none. Integers above 2^53 are BigInt, all others numbers. */
-export function read(body) {
-  if (body === null || !bodyIsSound(body)) return undefined;
-  try {
-    return narrow(decode(body, { useBigInt64: true }));
-  } catch {
-    return undefined; // text that is no UTF-8, a map with keys of other kinds
-  }
-}
-
-/** 64 bits are in use for small numbers, too. A body is at most LIMIT.NESTING deep. */
-function narrow(value) {
-  if (typeof value === "bigint")
-    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  if (Array.isArray(value)) return value.map(narrow);
-  if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype)
-    for (const key of Object.keys(value)) value[key] = narrow(value[key]);
-  return value;
-}
-
-/** A whole number beyond 32 bits would be written as a float. */
-function widen(value, depth) {
-  if (typeof value === "number")
-    return Number.isSafeInteger(value) && Math.abs(value) > 0x7fffffff ? BigInt(value) : value;
-  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
-  if (depth === 0) throw new RangeError(`nested deeper than ${LIMIT.NESTING}`);
-  if (Array.isArray(value)) return value.map((element) => widen(element, depth - 1));
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inside]) => [key, widen(inside, depth - 1)]));
-}
-
-/**
- * A value as a body. Whole numbers stay whole; of more than 53 bits they are BigInt.
- *
- * @returns {Uint8Array}
- * @throws {RangeError} nested deeper than the wire allows
- */
-export function write(value) {
-  return encode(widen(value, LIMIT.NESTING), { useBigInt64: true, ignoreUndefined: true });
 }

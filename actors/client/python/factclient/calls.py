@@ -7,7 +7,6 @@ from typing import Any
 
 from . import wire
 from .errors import FAMILIES, FactError, InternalError
-from .session import map_of
 from .status import Executed, Status
 
 
@@ -80,7 +79,7 @@ class Outcome:
 
     def error(self) -> FactError:
         """What it raises, by the family of its status."""
-        failure = map_of(self.body) if self.status > Status.CANCELLED else {}
+        failure = wire.map_of(self.body) if self.status > Status.CANCELLED else {}
         texts = {
             name: value
             for name in ("code", "message", "field", "hint", "error_id")

@@ -22,7 +22,7 @@ from .calls import Ended, Outcome, Request, Told
 from .events import Answered, Came, Down, Event, Part, Refused, Up
 from .lines import Config, Connect, Leave, Line, Lines
 from .retry import TRIES_MAX, Budget, wait_us
-from .session import Session, map_of
+from .session import Session
 from .status import STATUSES, Executed, Retry, Status
 from .throttle import Throttle
 
@@ -322,7 +322,7 @@ class Core:
 
     def _on_pair(self, line: Line, event: Came) -> None:
         """It belongs to no call; but a broker may say that it goes, or why it does not answer."""
-        header, body = event.header, map_of(event.body)
+        header, body = event.header, wire.map_of(event.body)
         if header.command == wire.GOAWAY:
             self.lines.on_goaway(line, body.get("brokers"), header.retry_after_ms, self._now_at)
         elif header.command == wire.ERROR and type(body.get("message")) is str:

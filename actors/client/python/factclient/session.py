@@ -193,6 +193,11 @@ class Session:
         self._remove(ask)
         return True
 
+    def _is_stalled(self, now_at: int) -> bool:
+        """We have said nothing for so long that the other side has given us up, as after a stop of the
+        process: what would leave now would be from a stranger."""
+        return self.up and now_at - self._beat_at >= self._dead_us - self._heartbeat_us
+
     def take_back(self, tag: int) -> bool:
         """A question that has not left is not to leave. False: it has, or there is none."""
         ask = self._by_tag.get(tag)
@@ -273,6 +278,8 @@ class Session:
             return
         if now_at - self._heard_at >= self._dead_us and not self._greet:
             self.lost("silent", now_at)
+        if self._is_stalled(now_at):
+            self.lost("this process stood still", now_at)
         if self.up and now_at >= self._beat_at:
             self._beats += 1
             self._put(wire.HEARTBEAT, self._beats, self.heartbeat())
@@ -363,7 +370,7 @@ class Session:
         ask = self._by_id.get(header.id - STATUS_FIRST)
         if ask is None or not ask.resuming:
             return
-        state = map_of(body).get("state") if header.status == Status.OK else None
+        state = wire.map_of(body).get("state") if header.status == Status.OK else None
         if type(state) is not str or state == "unknown":
             self._end_lost(ask)
             return
@@ -387,6 +394,8 @@ class Session:
 
     def _send_what_waits(self, now_at: int) -> None:
         line = self._line
+        if self._is_stalled(now_at):
+            return
         while line and (line[0].ended or self._may_send(line[0].counts)):
             ask = line.popleft()
             if not ask.ended:
@@ -444,7 +453,7 @@ class Session:
             self._events.append(Part(ask.tag, number, body))
 
     def _on_welcome(self, header: wire.Header, body: bytes | None) -> None:
-        welcome = map_of(body)
+        welcome = wire.map_of(body)
         heartbeat_ms, dead_ms = (_number(welcome.get(name)) for name in ("heartbeat_ms", "dead_ms"))
         sound = (
             not self.up
@@ -472,7 +481,7 @@ class Session:
         if header.status == Status.NO_ROLE:
             self.lost("not known there any more", now_at)
             return
-        reason = map_of(body).get("reason")
+        reason = wire.map_of(body).get("reason")
         self.up, self.refused = False, True
         self._outgoing.clear()
         self._end_what_left(kept_too=True)
@@ -485,12 +494,3 @@ class Session:
 def _number(value: Any) -> int:
     """A number of a body from outside; 0: it is none."""
     return value if type(value) is int else 0
-
-
-def map_of(body: bytes | None) -> dict[Any, Any]:
-    """A body from outside that ought to be a map; {}: it is none."""
-    try:
-        value = wire.decode_body(body)
-    except ValueError:
-        return {}
-    return value if type(value) is dict else {}

@@ -96,20 +96,24 @@ class Wires:
             Calls that have ended, and parts of answers before that, in order.
         """
         core = self._core
-        for number, transport in self._transports.items():
-            line = core.lines.get(number)
-            assert line is not None  # lines that end have no transport any more
+        for line in core.lines.all():
+            transport = self._transports.get(line.number)
+            if transport is None:
+                continue
             take_in(line.session, transport)
             if transport.was_lost():
-                core.lost(now_at(), number)
+                core.lost(now_at(), line.number)
             if transport.refusal:
                 core.lines.reason = transport.refusal
         core.tick(now_at())
         self._change()
         self.writing = set()
-        for number, transport in self._transports.items():
-            line = core.lines.get(number)
-            if line is not None and send_out(line.session, transport):
+        for line in core.lines.all():
+            transport = self._transports.get(line.number)
+            if transport is None:  # where it is to go is no endpoint
+                while line.session.outgoing(now_at()) is not None:
+                    line.session.sent()
+            elif send_out(line.session, transport):
                 self.writing.add(transport)
         return core.events()
 

@@ -260,6 +260,15 @@ def decode_body(body: bytes | None) -> Any:
         raise ValueError(f"the body is no MessagePack: {error}") from None
 
 
+def map_of(body: bytes | None) -> dict[Any, Any]:
+    """A body from outside that ought to be a map; {}: it is none."""
+    try:
+        value = decode_body(body)
+    except ValueError:
+        return {}
+    return value if type(value) is dict else {}
+
+
 def _is_uint(value: Any, maximum: int) -> bool:
     return type(value) is int and 0 <= value <= maximum
 

@@ -18,7 +18,7 @@ import msgpack
 from . import schemas, wire
 from .canonical import schema_hash
 from .events import Came, Down, Refused, Up
-from .session import NEVER, Session, map_of
+from .session import NEVER, Session
 from .status import Executed, Status
 from .version import VERSION
 
@@ -408,7 +408,7 @@ class WorkerCore:
                 event, Status.BAD_REQUEST, "BAD_REQUEST", "only tools can be asked for here", False
             )
             return
-        name = map_of(event.body).get("name")
+        name = wire.map_of(event.body).get("name")
         tools = [tool.definition() for tool in self.tools.values() if not name or tool.name == name]
         header = wire.Header(wire.REPLY, id=event.header.id, executed=Executed.YES)
         body = msgpack.packb({"tools": tools})
