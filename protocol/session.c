@@ -195,9 +195,9 @@ static void on_welcome(struct session *self, const struct pair *pair)
         self->counts.malformed++;
         return;
     }
-    self->state = SESSION_UP;
     if (welcome.generation != self->generation)
-        session_end_what_left(self, true); /* it knows nothing of them */
+        session_end_what_left(self, true); /* it knows nothing of them, nor is asked before this */
+    self->state = SESSION_UP;
     self->generation = welcome.generation;
     self->heartbeat_us = (int64_t)welcome.heartbeat_ms * US_PER_MS;
     self->dead_us = (int64_t)welcome.dead_ms * US_PER_MS;

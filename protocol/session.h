@@ -88,6 +88,8 @@ size_t session_asks(const struct session *self);         /* questions without an
 bool session_has_credit(const struct session *self);     /* a REQUEST would leave at once */
 
 /* It is up, and has not been heard for half of the time after which it counts as gone. */
+/* The connection is lost, and what had left may still be answered if the same peer greets soon. */
+bool session_is_resuming(const struct session *self);
 bool session_is_suspect(const struct session *self, int64_t now_at);
 
 /* Ask.

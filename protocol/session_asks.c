@@ -43,13 +43,13 @@ void session_end_what_left(struct session *self, bool kept_too)
     }
 }
 
-/* The oldest that waits leaves, with what is left of its deadline; one that has too little stays:
- * session_tick() ends it. */
+/* The oldest that waits leaves, with what is left of its deadline. */
 static void send_waiting(struct session *self, struct ask_entry *entry, int64_t now_at)
 {
     int64_t left_ms = (entry->deadline_at - now_at) / US_PER_MS;
     struct bytes pair = {entry->pair, entry->size};
-    envelope_set_deadline(entry->pair, left_ms > 0 ? (uint32_t)left_ms : 1);
+    assert(left_ms > 0);
+    envelope_set_deadline(entry->pair, (uint32_t)left_ms);
     asks_mark_sent(self->asks, entry, entry->deadline_at + self->grace_us);
     self->waiting_bytes -= entry->size;
     if (entry->counts)
@@ -71,8 +71,14 @@ bool session_has_credit(const struct session *self)
 void session_send_what_waits(struct session *self, int64_t now_at)
 {
     struct ask_entry *entry;
-    while ((entry = asks_first_waiting(self->asks)) != NULL && may_send(self, entry->counts))
-        send_waiting(self, entry, now_at);
+    while ((entry = asks_first_waiting(self->asks)) != NULL && may_send(self, entry->counts)) {
+        if (entry->deadline_at - now_at >= US_PER_MS) {
+            send_waiting(self, entry, now_at);
+            continue;
+        }
+        self->counts.timed_out++;
+        session_end_ask(self, entry, STATUS_DEADLINE_QUEUED, EXECUTED_NO);
+    }
 }
 
 void session_take_credit(struct session *self, uint32_t credit)

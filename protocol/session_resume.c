@@ -15,6 +15,12 @@ void session_await_resuming(struct session *self, int64_t now_at)
     }
 }
 
+bool session_is_resuming(const struct session *self)
+{
+    const struct ask_entry *sent = asks_first_sent(self->asks);
+    return self->state == SESSION_GREETING && sent != NULL && sent->resuming;
+}
+
 /* What became of those that had left? Answers that are held for us come before the answer to this.
  */
 void session_ask_what_became(struct session *self)

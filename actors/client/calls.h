@@ -22,6 +22,7 @@ struct call {
     char *bytes;      /* owned; NULL: nothing is kept, it is asked once */
     size_t size;      /* of bytes */
     bool once;        /* it is not tried again */
+    bool begun;       /* an attempt of it that has ended may have been executed */
     unsigned line;    /* of the handle, at which it is asked */
     int64_t again_at; /* it waits for another attempt until then; 0: it does not */
 };

@@ -204,9 +204,10 @@ static uint16_t flags_of(const struct fact_request *request)
 /* There is work: let the descriptor say so, once. */
 static void wake(struct fact *self)
 {
-    if (!self->working && !self->woken)
-        set_timer(self, 1); /* long ago */
+    if (self->working || self->woken) /* a turn ends with all that was submitted in it */
+        return;
     self->woken = true;
+    set_timer(self, 1); /* long ago */
 }
 
 /* Ask a call for the first time. What may have to go elsewhere is kept. */
@@ -285,9 +286,12 @@ bool fact_cancel(struct fact *self, uint64_t number)
     struct call *call = calls_find(&self->calls, number);
     if (call == NULL)
         return false;
-    bool asked = session_cancel(self->lines[call->line].session, number);
-    assert(asked == (call->again_at == 0));
-    self->pausing -= !asked;
+    if (call->again_at != 0) { /* it is at no line */
+        self->pausing--;
+    } else {
+        bool asked = session_cancel(self->lines[call->line].session, number);
+        assert(asked);
+    }
     struct fact_reply reply = {.call = number,
                                .status = STATUS_CANCELLED,
                                .executed = EXECUTED_MAYBE,
@@ -355,10 +359,27 @@ int fact_descriptor(const struct fact *self)
     return self->epoll;
 }
 
+/* Negative, or beyond what a clock shows: never. */
+static int64_t until_of(int64_t timeout_ms)
+{
+    int64_t now_at = transport_now_at();
+    bool never = timeout_ms < 0 || timeout_ms > (INT64_MAX - now_at) / US_PER_MS;
+    return never ? INT64_MAX : now_at + timeout_ms * US_PER_MS;
+}
+
+/* A signal is no reason to give up. */
+static bool wait_until(const struct fact *self, int64_t until_at)
+{
+    bool ready;
+    do
+        ready = transport_wait(self->epoll, until_at);
+    while (!ready && transport_now_at() < until_at);
+    return ready;
+}
+
 bool fact_poll(struct fact *self, int64_t timeout_ms)
 {
-    int64_t until_at = timeout_ms < 0 ? INT64_MAX : transport_now_at() + timeout_ms * US_PER_MS;
-    bool ready = transport_wait(self->epoll, until_at);
+    bool ready = wait_until(self, until_of(timeout_ms));
     if (ready)
         fact_process(self);
     return ready;
@@ -366,10 +387,10 @@ bool fact_poll(struct fact *self, int64_t timeout_ms)
 
 enum status fact_wait_up(struct fact *self, int64_t timeout_ms)
 {
-    int64_t until_at = transport_now_at() + timeout_ms * US_PER_MS;
+    int64_t until_at = until_of(timeout_ms);
     fact_process(self);
     while (fact_state(self) == FACT_CONNECTING && transport_now_at() < until_at)
-        if (transport_wait(self->epoll, until_at))
+        if (wait_until(self, until_at))
             fact_process(self);
     if (fact_state(self) == FACT_REFUSED)
         return self->refused;
@@ -397,7 +418,7 @@ enum status fact_call(struct fact *self, const struct fact_request *request, str
     }
     fact_process(self);
     while (awaited.ending == NULL) /* its deadline ends it at the latest */
-        if (transport_wait(self->epoll, INT64_MAX))
+        if (wait_until(self, INT64_MAX))
             fact_process(self);
     free(self->current);
     self->current = awaited.ending;

@@ -23,9 +23,12 @@ enum status ends_ask(struct fact *self, struct call *call)
                        calls_number(&self->calls, call), now_at);
 }
 
-static void tell(struct fact *self, struct call *call, const struct fact_reply *reply)
+/* Of what may have been executed once nobody is told that it was not. */
+static void tell(struct fact *self, struct call *call, struct fact_reply *reply)
 {
     struct call ended = *call;
+    if (call->begun && reply->executed == EXECUTED_NO)
+        reply->executed = EXECUTED_MAYBE;
     self->pausing -= call->again_at != 0;
     calls_free(&self->calls, call);
     if (ended.done != NULL)
@@ -115,8 +118,11 @@ void ends_on_answer(void *context, uint64_t tag, const struct header *header, st
         routes_learn(&self->routes, line->route, header, self->now_at);
         throttle_learn(&self->throttles[role], header, self->now_at);
     }
-    if (keeps_on && (came ? try_again(self, call, header) : outlive_line(self, call, header, line)))
+    if (keeps_on &&
+        (came ? try_again(self, call, header) : outlive_line(self, call, header, line))) {
+        call->begun |= header->executed != EXECUTED_NO;
         return;
+    }
     struct fact_reply reply = {.call = tag,
                                .status = header->status,
                                .executed = header->executed,

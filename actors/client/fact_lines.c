@@ -90,6 +90,7 @@ static void on_down(void *context, const char *reason)
     struct line *other = other_of(line);
     copy_text(bytes_of(reason), line->fact->reason, sizeof line->fact->reason);
     line->alive_at = INT64_MIN; /* look for another at once */
+    routes_forget_same(&line->fact->routes);
     if (other != NULL && is_up(other))
         ends_move_waiting(line->fact, (unsigned)(line - line->fact->lines));
 }
@@ -366,9 +367,12 @@ static bool leaves(struct line *line)
     return route_of(line)->leaves_until_at > line->fact->now_at && session_asks(line->session) == 0;
 }
 
-/* Whether it does no good where it is. */
+/* Whether it does no good where it is. What it has left there may still be answered: that is waited
+ * for, SESSION_RESUME_MS at most. */
 static bool is_to_move(struct line *line)
 {
+    if (session_is_resuming(line->session))
+        return false;
     enum session_state state = session_state(line->session);
     bool late = state == SESSION_GREETING &&
                 (line->alive_at == INT64_MIN || line->fact->now_at - line->alive_at >= TRY_NEXT_US);
@@ -404,8 +408,8 @@ void lines_tick(struct fact *self)
             tick_line(&self->lines[i]);
     uint32_t next = routes_next(&self->routes);
     for (unsigned i = 0; i < LINES_MAX && next != ROUTE_NONE && !self->plain; i++) {
-        if (self->lines[i].session == NULL)
-            (void)open_line(self, i, next); /* without a socket: later, or never */
+        if (self->lines[i].session == NULL && !open_line(self, i, next))
+            routes_give_up(&self->routes, next, errno == EINVAL, self->now_at);
         next = routes_next(&self->routes);
     }
 }

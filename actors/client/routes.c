@@ -70,6 +70,19 @@ void routes_add(struct routes *self, struct bytes endpoint)
         append(self, endpoint);
 }
 
+void routes_give_up(struct routes *self, uint32_t route, bool for_good, int64_t now_at)
+{
+    assert(route < self->count);
+    self->entries[route].tried_at = now_at;
+    self->entries[route].refused |= for_good;
+}
+
+void routes_forget_same(struct routes *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        self->entries[i].same = false;
+}
+
 static bool is_usable(const struct route *route)
 {
     return !route->refused && !route->same;

@@ -638,6 +638,27 @@ START_TEST(the_descriptor_alone_says_when_to_work)
 END_TEST
 
 /* So that no beat wakes it by chance. */
+static void on_done_asks_again(void *context, const struct fact_reply *reply)
+{
+    struct ends *ends = context;
+    on_done(&ends[0], reply);
+    submit(&ends[1], 5000);
+}
+
+START_TEST(after_a_turn_that_asked_again_the_descriptor_still_says_when_to_work)
+{
+    struct ends ends[3] = {{0}, {0}, {0}};
+    struct pollfd item = {.fd = fact_descriptor(handle), .events = POLLIN};
+    struct fact_request request = request_of("\xa3xyz", 5000);
+    UNTIL(fact_state(handle) == FACT_UP);
+    ck_assert_int_eq(fact_submit(handle, &request, on_done_asks_again, ends, NULL), STATUS_OK);
+    UNTIL(ends[0].count == 1);
+    stub.manner = SILENT;
+    submit(&ends[2], 5000);
+    ck_assert_int_eq(poll(&item, 1, 0), 1);
+}
+END_TEST
+
 START_TEST(more_messages_than_a_turn_takes_are_all_taken_without_a_pause)
 {
     struct pollfd item = {.fd = fact_descriptor(handle), .events = POLLIN};
@@ -820,6 +841,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_waits_for_a_connection_is_bounded_in_bytes);
     tcase_add_test(tcase, ends_without_a_callback_are_fetched_in_order);
     tcase_add_test(tcase, the_descriptor_alone_says_when_to_work);
+    tcase_add_test(tcase, after_a_turn_that_asked_again_the_descriptor_still_says_when_to_work);
     tcase_add_test(tcase, more_messages_than_a_turn_takes_are_all_taken_without_a_pause);
     tcase_add_test(tcase, an_idle_handle_is_not_readable);
     tcase_add_test(tcase, the_second_endpoint_serves_if_the_first_does_not);

@@ -343,6 +343,24 @@ START_TEST(a_deadline_says_how_far_the_question_came)
 }
 END_TEST
 
+/* Credit that comes too late for it sends it nowhere. */
+START_TEST(what_is_late_does_not_leave)
+{
+    greet(1);
+    ck_assert_int_eq(ask(0, COMMAND_REQUEST, 5000), STATUS_OK);
+    ck_assert_int_eq(ask(1, COMMAND_REQUEST, 100), STATUS_OK);
+    carry();
+    world.now_at += 200 * US_PER_MS;
+    answer(0); /* with credit for one more */
+    deliver();
+    ck_assert_uint_eq(world.ends[0], 1);
+    ck_assert_uint_eq(world.ends[1], 1);
+    ck_assert_int_eq(world.status[1], STATUS_DEADLINE_QUEUED);
+    ck_assert_int_eq(world.executed[1], EXECUTED_NO);
+    ck_assert_ptr_null(session_outgoing(world.session, world.now_at).data);
+}
+END_TEST
+
 START_TEST(silence_ends_what_had_left_and_keeps_what_had_not)
 {
     greet(1);
@@ -570,6 +588,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_large_question_travels_alone_and_overtakes_nothing);
     tcase_add_test(tcase, pieces_of_an_answer_come_before_its_end);
     tcase_add_test(tcase, a_deadline_says_how_far_the_question_came);
+    tcase_add_test(tcase, what_is_late_does_not_leave);
     tcase_add_test(tcase, silence_ends_what_had_left_and_keeps_what_had_not);
     tcase_add_test(tcase, sent_away_it_greets_again);
     tcase_add_test(tcase, refused_it_ends_everything_and_stays_away);

@@ -16,7 +16,10 @@ static struct {
     unsigned ends[CALLS];
     enum status status[CALLS];
     enum executed executed[CALLS];
+    uint64_t asks_again; /* who is told of an end asks once more, as this; 0: not */
 } client;
+
+static void ask(uint64_t tag, uint16_t flags);
 
 static void on_answer(void *self, uint64_t tag, const struct header *header, struct bytes body)
 {
@@ -25,6 +28,10 @@ static void on_answer(void *self, uint64_t tag, const struct header *header, str
     client.ends[tag]++;
     client.status[tag] = header->status;
     client.executed[tag] = header->executed;
+    uint64_t next = client.asks_again;
+    client.asks_again = 0;
+    if (next != 0)
+        ask(next, FLAG_KEEP);
 }
 
 static void setup(void)
@@ -195,6 +202,31 @@ START_TEST(another_broker_knows_nothing_of_it)
 }
 END_TEST
 
+/* Asked while the old ones end with their broker, it is a question to the new one. */
+START_TEST(what_is_asked_when_the_old_one_is_lost_is_asked_of_the_new_one)
+{
+    carry();
+    ask(0, FLAG_KEEP);
+    carry();
+    world_teardown();
+    world.config.generation = 5;
+    world.first = NULL;
+    world.last = &world.first;
+    world_start();
+    world_worker(WORKER, ROLE_DRIVER, 4, "query");
+    cut();
+    wait(200);
+    client.asks_again = 1;
+    carry();
+    ck_assert_int_eq(client.status[0], STATUS_WORKER_LOST);
+    ck_assert_uint_eq(client.ends[1], 0);
+    ck_assert(work());
+    carry();
+    ck_assert_uint_eq(client.ends[1], 1);
+    ck_assert_int_eq(client.status[1], STATUS_OK);
+}
+END_TEST
+
 START_TEST(answers_are_acknowledged_in_time)
 {
     carry();
@@ -260,6 +292,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, what_never_arrived_is_lost_when_the_broker_says_so);
     tcase_add_test(tcase, what_nobody_resumes_is_lost_soon);
     tcase_add_test(tcase, another_broker_knows_nothing_of_it);
+    tcase_add_test(tcase, what_is_asked_when_the_old_one_is_lost_is_asked_of_the_new_one);
     tcase_add_test(tcase, answers_are_acknowledged_in_time);
     tcase_add_test(tcase, a_connection_that_breaks_and_breaks_loses_nothing);
 }
