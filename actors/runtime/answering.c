@@ -155,6 +155,8 @@ static bool repeats(struct process *self, const struct header *header, struct by
     struct answer answer;
     if (header->idempotency_key.data == NULL || (uint32_t)held->link == LINK_DOORWAY)
         return false;
+    if (held_find(self->held, held->link, held->peer, held->id) != NULL)
+        return true; /* an answer to the first is on its way: this one has no place in any table */
     held->keyed = true;
     answered_name(self->answered, header, body, held->name);
     enum answered_state state =

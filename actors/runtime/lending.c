@@ -47,7 +47,7 @@ bool lending_reply(struct process *self, uint64_t link)
         return true; /* it goes nowhere */
     assert(uplink->share.held > 0);
     uplink->share.held--;
-    if (uplink->withholds == 0 || uplink->share.share <= 1)
+    if (uplink->withholds == 0 || !shares_may_shrink(&uplink->share))
         return true;
     uplink->withholds--;
     uplink->share.share--;

@@ -54,7 +54,8 @@ struct uplink {
     uint64_t told_next; /* the next invalidation it is to be told */
     bool telling;       /* ... and is being told */
     int64_t tell_again_at;
-    int64_t touch_us; /* how often what is held is touched; 0: there is no lease */
+    int64_t reopen_at; /* a link that was refused is opened anew; not before */
+    int64_t touch_us;  /* how often what is held is touched; 0: there is no lease */
     int64_t touch_at;
     struct share share;  /* of the requests that this process holds at once */
     uint32_t withholds;  /* so many of the next replies grant nothing */

@@ -11,6 +11,11 @@ uint32_t shares_first(uint32_t concurrency, unsigned brokers)
     return (concurrency + brokers - 1) / brokers;
 }
 
+bool shares_may_shrink(const struct share *self)
+{
+    return self->share > 1 + self->asked;
+}
+
 /* It has had all that it may have: it could do with more. */
 static bool is_hungry(const struct share *one)
 {

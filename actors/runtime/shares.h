@@ -28,6 +28,10 @@ struct share {
 /* What a broker that has just been greeted gets: its part of all; at least 1. */
 uint32_t shares_first(uint32_t concurrency, unsigned brokers);
 
+/* Whether a request that ends may take its place in the share along: at least one is left, whatever
+ * comes of what it is being asked. */
+bool shares_may_shrink(const struct share *self);
+
 /* Decide; to be called every SHARES_MS.
  *
  * shares  in: all but the last three, which are written

@@ -131,7 +131,7 @@ static void on_refused(void *context, enum status status, struct bytes reason)
     struct uplink *self = context;
     log_event(EVENT_DISCONNECTED, log_bytes("broker", name_bytes(&self->instance)),
               log_text("status", statuses[status].name), log_bytes("reason", reason));
-    self->tell_again_at = self->process->context.now_at + REOPEN_MS * US_PER_MS;
+    self->reopen_at = self->process->context.now_at + REOPEN_MS * US_PER_MS;
 }
 
 static void on_back_down(void *context, const char *reason)
@@ -212,8 +212,10 @@ static void connect_front(struct uplink *self, struct bytes endpoint)
         good = link_move(self->front, self->frontend, self->process->context.now_at, reason);
     else
         self->front = open_link(self, self->frontend, false, reason);
-    if (!good || self->front == NULL)
-        log_event(EVENT_DISCONNECTED, log_text("reason", reason));
+    if (good && self->front != NULL)
+        return;
+    self->frontend[0] = '\0'; /* the next WELCOME tries again */
+    log_event(EVENT_DISCONNECTED, log_text("reason", reason));
 }
 
 static void on_back_up(void *context, const struct msg_welcome *welcome)
@@ -267,7 +269,7 @@ static void reopen_refused(struct uplink *self)
 {
     char reason[SOCKET_REASON_BYTES];
     struct process *process = self->process;
-    if (process->draining || process->context.now_at < self->tell_again_at)
+    if (process->draining || process->context.now_at < self->reopen_at)
         return;
     if (session_state(link_session(self->back)) == SESSION_REFUSED) {
         char endpoint[ENDPOINT_BYTES_MAX];

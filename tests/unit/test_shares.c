@@ -133,6 +133,77 @@ START_TEST(one_that_is_being_asked_is_not_asked_again)
 }
 END_TEST
 
+/* A broker answers what it was asked when requests have come and gone, and keeps what it has used.
+ */
+static void answer(struct share *one, uint32_t kept)
+{
+    uint32_t back = one->asked - kept;
+    ck_assert_uint_lt(back, one->share); /* it has one still */
+    one->share -= back;
+    one->asked = 0;
+    spare += back;
+}
+
+static void end_one(struct share *one, uint32_t *withholds)
+{
+    one->held--;
+    if (*withholds == 0 || !shares_may_shrink(one))
+        return;
+    --*withholds;
+    one->share--;
+    spare++;
+}
+
+START_TEST(whenever_answers_come_each_has_one)
+{
+    struct share few[5] = {{0}};
+    uint32_t withholds[5] = {0}, concurrency = 1 + (uint32_t)_i % 6;
+    unsigned count = 2 + (unsigned)_i % 4;
+    uint64_t seed = 1000 + (uint64_t)_i;
+    spare = concurrency;
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned which = (unsigned)(random_next(&seed) % count);
+        struct share *one = &few[which];
+        switch (random_next(&seed) % 6) {
+        case 0:
+            if (!one->up) {
+                *one = (struct share){.up = true, .share = shares_first(concurrency, count)};
+                spare -= one->share;
+            } else if (random_next(&seed) % 50 == 0) {
+                spare += one->share;
+                *one = (struct share){0};
+            }
+            withholds[which] = 0;
+            break;
+        case 1:
+            if (one->asked > 0)
+                answer(one, (uint32_t)(random_next(&seed) % (one->asked + 1)));
+            break;
+        case 2:
+            spare = shares_split(few, count, spare);
+            for (unsigned i = 0; i < count; i++) {
+                few[i].share += few[i].grant;
+                few[i].asked += few[i].ask_back;
+                withholds[i] = few[i].withhold;
+                few[i].peak = few[i].held;
+            }
+            break;
+        case 3:
+            if (one->held > 0)
+                end_one(one, &withholds[which]);
+            break;
+        default:
+            if (one->held < one->share)
+                one->held++;
+            if (one->held > one->peak)
+                one->peak = one->held;
+        }
+        for (unsigned i = 0; i < count; i++)
+            ck_assert(!few[i].up || few[i].share >= 1);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, NULL);
@@ -142,6 +213,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, all_that_are_busy_come_to_the_same);
     tcase_add_loop_test(tcase, what_a_lost_broker_had_goes_to_the_others_until_it_is_back, 0, 2);
     tcase_add_test(tcase, each_has_one_even_if_there_are_fewer);
+    tcase_add_loop_test(tcase, whenever_answers_come_each_has_one, 0, 24);
     tcase_add_test(tcase, one_that_is_being_asked_is_not_asked_again);
 }
 
