@@ -91,14 +91,15 @@ struct broker *broker_new(const struct broker_config *config, const struct broke
     self->grace_at = now_at;
     self->queries_left = QUERIES_PER_TURN_MAX;
     self->chance = config->generation;
-    tenants_init(&self->tenants, config->generation);
+    tenants_init(&self->tenants, config->seed);
     self->relays.generation = (uint32_t)config->generation;
-    self->sessions = sessions_new(config->sessions_max);
+    self->sessions = sessions_new(config->sessions_max, config->seed);
     self->slots = slots_new(config->slots_max, 2 * config->sessions_max, WORKERS_MAX,
-                            (uint32_t)config->generation);
-    self->identities = identities_new(config->slots_max + KEPT_REPLIES_MAX, config->generation);
-    self->orders = orders_new(config->slots_max);
-    self->keeps = keeps_new(config->sessions_max, KEPT_REPLIES_MAX, KEPT_REPLY_BYTES_MAX);
+                            (uint32_t)config->generation, config->seed);
+    self->identities = identities_new(config->slots_max + KEPT_REPLIES_MAX, config->seed);
+    self->orders = orders_new(config->slots_max, config->seed);
+    self->keeps =
+        keeps_new(config->sessions_max, KEPT_REPLIES_MAX, KEPT_REPLY_BYTES_MAX, config->seed);
     self->queues = queues_new(config->slots_max, LANES_MAX);
     self->workers = workers_new(config->generation);
     uint32_t buffers =

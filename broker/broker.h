@@ -61,6 +61,7 @@ struct broker_config {
     const char *instance, *frontend, *backend, *events; /* where it is reached; copied */
     const char *peers;     /* the other brokers, as others.h reads it; NULL: none; borrowed */
     uint64_t generation;   /* random: another process, another number; not 0 */
+    uint64_t seed;         /* of hashes of what peers choose: random, and told to nobody */
     uint64_t pid;          /* for statistics; 0: not said */
     uint64_t view_counter; /* see view.h */
     uint32_t heartbeat_ms, lease_ms, view_hold_ms, drain_ms;

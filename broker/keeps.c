@@ -18,7 +18,7 @@ struct keeper {
 struct keeps {
     uint32_t keepers_max, keepers, first_keeper, mask;
     uint32_t replies_max, replies, first_reply;
-    uint64_t bytes, bytes_max;
+    uint64_t bytes, bytes_max, seed;
     uint32_t *chains;
     struct keeper *of;   /* by number */
     struct link *links;  /* by reply; then the sentinels, by keeper */
@@ -33,13 +33,16 @@ static void *take(size_t count, size_t size)
     return room;
 }
 
-struct keeps *keeps_new(uint32_t keepers_max, uint32_t replies_max, uint64_t bytes_max)
+struct keeps *keeps_new(uint32_t keepers_max, uint32_t replies_max, uint64_t bytes_max,
+                        uint64_t seed)
 {
     assert(keepers_max > 0);
     assert(replies_max > 0);
     struct keeps *self = take(1, sizeof *self);
-    *self = (struct keeps){
-        .keepers_max = keepers_max, .replies_max = replies_max, .bytes_max = bytes_max};
+    *self = (struct keeps){.keepers_max = keepers_max,
+                           .replies_max = replies_max,
+                           .bytes_max = bytes_max,
+                           .seed = seed};
     for (self->mask = 1; self->mask < keepers_max; self->mask = 2 * self->mask + 1)
         ;
     self->chains = take((size_t)self->mask + 1, sizeof self->chains[0]);
@@ -79,7 +82,7 @@ void keeps_destroy(struct keeps **self_p)
 
 static uint32_t *chain_of(const struct keeps *self, const char *session)
 {
-    return &self->chains[XXH3_64bits(session, SESSION_ID_BYTES) & self->mask];
+    return &self->chains[XXH3_64bits_withSeed(session, SESSION_ID_BYTES, self->seed) & self->mask];
 }
 
 uint32_t keeps_find(const struct keeps *self, const char *session)

@@ -18,7 +18,9 @@ struct kept {
     zmq_msg_t pair; /* as it was sent, or would have been */
 };
 
-struct keeps *keeps_new(uint32_t keepers_max, uint32_t replies_max, uint64_t bytes_max);
+/* seed: random, and told to nobody: a session is its peer's choice. */
+struct keeps *keeps_new(uint32_t keepers_max, uint32_t replies_max, uint64_t bytes_max,
+                        uint64_t seed);
 void keeps_destroy(struct keeps **self_p);
 
 /* The client of this session; NONE: nothing is held for it. */

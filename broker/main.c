@@ -9,9 +9,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -408,8 +408,8 @@ static void start(struct process *self, const struct settings *settings, const c
     config.queue_bytes_max = settings_u64(settings, "broker", "queue_bytes_max");
     config.kept_bytes_max = settings_u64(settings, "broker", "kept_bytes_max");
     while (config.generation == 0)
-        if (getrandom(&config.generation, sizeof config.generation, 0) < 0)
-            config.generation = (uint64_t)clock_now() << 20 ^ (uint64_t)getpid();
+        randombytes_buf(&config.generation, sizeof config.generation);
+    randombytes_buf(&config.seed, sizeof config.seed);
     self->broker = broker_new(&config, &outside, clock_now());
     log_event(EVENT_STARTED, log_text("version", FACT_VERSION), log_u64("pid", (uint64_t)getpid()));
     log_event(EVENT_LISTENING, log_text("frontend", config.frontend),

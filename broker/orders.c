@@ -19,16 +19,18 @@ struct place_in_line {
 
 struct orders {
     uint32_t slots_max, mask, waiting;
+    uint64_t seed;
     uint32_t *chains;
     struct place_in_line places[];
 };
 
-struct orders *orders_new(uint32_t slots_max)
+struct orders *orders_new(uint32_t slots_max, uint64_t seed)
 {
     assert(slots_max > 0);
     struct orders *self = calloc(1, sizeof *self + slots_max * sizeof self->places[0]);
     assert(self != NULL);
     self->slots_max = slots_max;
+    self->seed = seed;
     for (self->mask = 1; self->mask < slots_max; self->mask = 2 * self->mask + 1)
         ;
     self->chains = malloc(((size_t)self->mask + 1) * sizeof self->chains[0]);
@@ -50,7 +52,7 @@ void orders_destroy(struct orders **self_p)
 static uint32_t *chain_of(struct orders *self, const struct place_in_line *place)
 {
     const uint64_t parts[] = {place->lane, place->tenant, place->key};
-    return &self->chains[XXH3_64bits(parts, sizeof parts) & self->mask];
+    return &self->chains[XXH3_64bits_withSeed(parts, sizeof parts, self->seed) & self->mask];
 }
 
 static bool is_same(const struct place_in_line *left, const struct place_in_line *right)
@@ -58,11 +60,13 @@ static bool is_same(const struct place_in_line *left, const struct place_in_line
     return left->lane == right->lane && left->tenant == right->tenant && left->key == right->key;
 }
 
-static struct place_in_line place_of(uint32_t lane, struct bytes tenant, uint64_t key)
+static struct place_in_line place_of(const struct orders *self, uint32_t lane, struct bytes tenant,
+                                     uint64_t key)
 {
     return (struct place_in_line){.taken = true,
                                   .lane = lane,
-                                  .tenant = XXH3_64bits(tenant.data, tenant.size),
+                                  .tenant =
+                                      XXH3_64bits_withSeed(tenant.data, tenant.size, self->seed),
                                   .key = key,
                                   .count = 1,
                                   .next = NONE,
@@ -80,7 +84,7 @@ static uint32_t find_first(struct orders *self, const struct place_in_line *plac
 
 enum turn orders_ask(struct orders *self, uint32_t lane, struct bytes tenant, uint64_t key)
 {
-    struct place_in_line place = place_of(lane, tenant, key);
+    struct place_in_line place = place_of(self, lane, tenant, key);
     uint32_t first = find_first(self, &place);
     if (first == NONE)
         return TURN_NOW;
@@ -92,7 +96,7 @@ enum turn orders_join(struct orders *self, uint32_t slot, uint32_t lane, struct 
 {
     assert(slot < self->slots_max);
     assert(!self->places[slot].taken);
-    struct place_in_line place = place_of(lane, tenant, key);
+    struct place_in_line place = place_of(self, lane, tenant, key);
     uint32_t at = find_first(self, &place);
     place.last = slot;
     if (at == NONE) {
@@ -173,4 +177,16 @@ bool orders_is_in(const struct orders *self, uint32_t slot)
 uint32_t orders_waiting(const struct orders *self)
 {
     return self->waiting;
+}
+
+uint32_t orders_longest_chain(const struct orders *self)
+{
+    uint32_t longest = 0;
+    for (uint32_t chain = 0; chain <= self->mask; chain++) {
+        uint32_t length = 0;
+        for (uint32_t at = self->chains[chain]; at != NONE; at = self->places[at].chained)
+            length++;
+        longest = length > longest ? length : longest;
+    }
+    return longest;
 }

@@ -9,7 +9,8 @@
 
 struct orders;
 
-struct orders *orders_new(uint32_t slots_max);
+/* seed: random, and told to nobody: keys are their clients' choice. */
+struct orders *orders_new(uint32_t slots_max, uint64_t seed);
 void orders_destroy(struct orders **self_p);
 
 enum turn {
@@ -30,5 +31,8 @@ uint32_t orders_leave(struct orders *self, uint32_t slot);
 
 bool orders_is_in(const struct orders *self, uint32_t slot);
 uint32_t orders_waiting(const struct orders *self); /* those whose turn it is not */
+
+/* The most lines that are looked through to find one. */
+uint32_t orders_longest_chain(const struct orders *self);
 
 #endif

@@ -10,16 +10,18 @@
 struct sessions {
     uint32_t sessions_max, count, first_free; /* free ones are chained by next_number */
     uint32_t chains;                          /* a power of two */
-    uint32_t *by_number, *by_session;         /* heads */
-    struct peer peers[];                      /* number 0: free */
+    uint64_t seed;
+    uint32_t *by_number, *by_session; /* heads */
+    struct peer peers[];              /* number 0: free */
 };
 
-struct sessions *sessions_new(uint32_t sessions_max)
+struct sessions *sessions_new(uint32_t sessions_max, uint64_t seed)
 {
     assert(sessions_max > 0);
     struct sessions *self = calloc(1, sizeof *self + sessions_max * sizeof self->peers[0]);
     assert(self != NULL);
     self->sessions_max = sessions_max;
+    self->seed = seed;
     for (self->chains = 1; self->chains < sessions_max; self->chains *= 2)
         ;
     size_t heads_bytes = self->chains * sizeof self->by_number[0];
@@ -53,7 +55,7 @@ static uint32_t *number_chain(struct sessions *self, enum side side, uint64_t nu
 
 static uint32_t *session_chain(struct sessions *self, enum side side, const char *session)
 {
-    uint64_t hash = XXH3_64bits_withSeed(session, SESSION_ID_BYTES, side);
+    uint64_t hash = XXH3_64bits_withSeed(session, SESSION_ID_BYTES, self->seed + side);
     return &self->by_session[hash & (self->chains - 1)];
 }
 

@@ -38,7 +38,8 @@ struct peer {
 
 struct sessions;
 
-struct sessions *sessions_new(uint32_t sessions_max);
+/* seed: random, and told to nobody: a session is its peer's choice. */
+struct sessions *sessions_new(uint32_t sessions_max, uint64_t seed);
 void sessions_destroy(struct sessions **self_p);
 
 /* NULL: nobody of that number has greeted on that side. */

@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "broker/list.h"
 
 struct slots {
     uint32_t slots_max, sessions_max, workers_max, used, first_free, chains;
-    uint64_t bytes;
+    uint64_t bytes, seed;
     struct link *by_client;  /* by slot; then the sentinels, by session */
     struct link *by_worker;  /* by slot; then the sentinels, by worker */
     struct link *by_second;  /* the same */
@@ -27,7 +28,7 @@ static struct link *take_links(uint32_t elements, uint32_t sentinels)
 }
 
 struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t workers_max,
-                        uint32_t generation_first)
+                        uint32_t generation_first, uint64_t seed)
 {
     assert(slots_max > 0);
     struct slots *self = calloc(1, sizeof *self + slots_max * sizeof self->slots[0]);
@@ -35,6 +36,7 @@ struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t work
     self->slots_max = slots_max;
     self->sessions_max = sessions_max;
     self->workers_max = workers_max;
+    self->seed = seed;
     for (self->chains = 1; self->chains < slots_max; self->chains *= 2)
         ;
     self->by_client = take_links(slots_max, sessions_max);
@@ -67,10 +69,11 @@ void slots_destroy(struct slots **self_p)
     *self_p = NULL;
 }
 
-/* A client numbers its requests from 1, so the numbers of one lie side by side. */
+/* A client numbers its requests from 1, so 64 of one lie side by side; where, it cannot choose. */
 static uint32_t request_chain(const struct slots *self, uint32_t client, uint64_t client_id)
 {
-    uint64_t hash = client_id + client * UINT64_C(0x9e3779b97f4a7c15);
+    const uint64_t parts[] = {client, client_id / 64};
+    uint64_t hash = XXH3_64bits_withSeed(parts, sizeof parts, self->seed) + client_id % 64;
     return self->slots_max + (uint32_t)(hash & (self->chains - 1));
 }
 

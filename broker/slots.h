@@ -54,9 +54,10 @@ struct slot {
 struct slots;
 
 /* sessions_max, workers_max: numbers of clients and workers are below them.
- * generation_first: random, so that a reply to the broker that stood here before finds nothing. */
+ * generation_first: random, so that a reply to the broker that stood here before finds nothing.
+ * seed: random, and told to nobody: ids of requests are their clients' choice. */
 struct slots *slots_new(uint32_t slots_max, uint32_t sessions_max, uint32_t workers_max,
-                        uint32_t generation_first);
+                        uint32_t generation_first, uint64_t seed);
 void slots_destroy(struct slots **self_p);
 
 /* A free slot, with all zero but its generation; NULL: there is none. */

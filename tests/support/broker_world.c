@@ -100,6 +100,7 @@ void world_setup(void)
     world.config.backend = "tcp://127.0.0.1:2";
     world.config.events = "tcp://127.0.0.1:3";
     world.config.generation = UINT32_MAX; /* generations of slots wrap */
+    world.config.seed = 5;
     world.config.view_counter = 7;
 }
 

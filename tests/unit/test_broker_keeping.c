@@ -357,7 +357,7 @@ START_TEST(keeps_have_their_bounds)
     struct header header = {.command = COMMAND_REPLY};
     char sessions[3][SESSION_ID_BYTES] = {{1}, {2}, {3}};
     uint32_t victim;
-    struct keeps *keeps = keeps_new(2, 4, 200);
+    struct keeps *keeps = keeps_new(2, 4, 200, 9);
     uint32_t one = keeps_open(keeps, sessions[0]), two = keeps_open(keeps, sessions[1]);
     ck_assert_uint_eq(keeps_open(keeps, sessions[2]), NONE);
     ck_assert_uint_eq(keeps_open(keeps, sessions[0]), one);

@@ -12,7 +12,7 @@ static struct sessions *sessions;
 
 static void setup(void)
 {
-    sessions = sessions_new(MAX);
+    sessions = sessions_new(MAX, 9);
 }
 
 static void teardown(void)

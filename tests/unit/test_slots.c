@@ -30,7 +30,7 @@ static void carry(void *owner, uint32_t place, zmq_msg_t *message)
 
 static void setup(void)
 {
-    slots = slots_new(SLOTS, CLIENTS, WORKERS, UINT32_MAX);
+    slots = slots_new(SLOTS, CLIENTS, WORKERS, UINT32_MAX, 9);
     outbox = outbox_new(1, 1, carry, NULL);
 }
 
