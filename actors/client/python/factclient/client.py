@@ -80,7 +80,7 @@ class Call(Future[T], Generic[T]):
         try:
             if self._question.on_partial is not None and not self.done():
                 self._question.on_partial(part.value, part.number)
-        except Exception:  # the client's thread serves other calls, too
+        except BaseException:  # sys.exit(), too: the client's thread serves other calls
             _log.exception("on_partial failed")
 
     def _end(self, outcome: Outcome) -> None:
@@ -417,7 +417,14 @@ class Client:
                 if isinstance(event, Told):
                     call._tell(event)
                 else:
-                    call._end(event.outcome)
+                    self._end(call, event.outcome)
+
+    @staticmethod
+    def _end(call: Call[Any], outcome: Outcome) -> None:
+        try:
+            call._end(outcome)
+        except BaseException:  # a future lets through what is no Exception, as of sys.exit()
+            _log.exception("what was called at the end of a call failed")
 
     def _run(self) -> None:
         try:
@@ -428,10 +435,11 @@ class Client:
                 left, self._calls = list(self._calls.values()), {}
                 self._changed.notify_all()
             for call in left:
-                call._end(
+                self._end(
+                    call,
                     Outcome(
                         Status.CANCELLED, Executed.MAYBE, local=True, reason="the client has ended"
-                    )
+                    ),
                 )
             self._wires.close()
             self._bell.close()

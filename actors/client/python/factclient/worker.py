@@ -373,12 +373,19 @@ def _run(task: Task) -> tuple[Status, bytes]:
             task.tool, result.data, took_ms, as_of, result.deps, result.truncated
         )
     except ToolError as error:
-        return Status.APP_ERROR, failure(error.code, error.message, error.field, error.hint)
-    except Exception as error:
-        # What it says may be secret: the caller gets its name, the log the rest.
-        error_id = secrets.token_hex(8)
-        _log.exception("%s failed, error %s", task.tool.name, error_id)
-        message = f"the tool raised {type(error).__name__}"
-        return Status.APP_ERROR, failure("TOOL_FAILED", message, error_id=error_id)
+        try:
+            return Status.APP_ERROR, failure(error.code, error.message, error.field, error.hint)
+        except Exception:  # no texts, or such as UTF-8 cannot say
+            return _failed(task, error)
+    except BaseException as error:  # sys.exit(), too: the thread runs the next task
+        return _failed(task, error)
     finally:
         _here.task = None
+
+
+def _failed(task: Task, error: BaseException) -> tuple[Status, bytes]:
+    """While it is handled. What it says may be secret: the caller gets its name, the log the rest."""
+    error_id = secrets.token_hex(8)
+    _log.exception("%s failed, error %s", task.tool.name, error_id)
+    message = f"the tool raised {type(error).__name__}"
+    return Status.APP_ERROR, failure("TOOL_FAILED", message, error_id=error_id)
