@@ -555,7 +555,7 @@ class Conservation(unittest.TestCase):
 
     def play(self, chance):
         end = make("tcp://a:1,tcp://b:1" if chance.random() < 0.5 else "tcp://a:1")
-        due, open_ids, seen = {}, [], set()
+        due, open_ids, seen = {}, {0: [], 1: []}, set()
         for _ in range(400):
             for _ in range(chance.randrange(4)):
                 timeout = chance.uniform(0.01, 3)
@@ -563,13 +563,17 @@ class Conservation(unittest.TestCase):
                 due[call] = end.now_at + int(timeout * 1e6)
             if chance.random() < 0.05 and due:
                 end.core.cancel(chance.choice(list(due)), end.now_at)
-            self.act(end, chance, open_ids)
-            for pair in end.pass_time(chance.randrange(60 * MS)):
-                self.assertEqual(pair.status, Status.OK)
-                if pair.header.command == wire.REQUEST:
-                    self.assertNotIn(pair.header.id, seen)
-                    seen.add(pair.header.id)
-                    open_ids.append(pair.header.id)
+            line = chance.choice(end.core.lines.all()).number
+            self.act(end, chance, open_ids[line], line)
+            end.pass_time(chance.randrange(60 * MS))
+            for line, pairs in enumerate((end.pairs, end.others)):
+                for pair in pairs:
+                    self.assertEqual(pair.status, Status.OK)
+                    if pair.header.command == wire.REQUEST:
+                        self.assertNotIn((line, pair.header.id), seen)
+                        seen.add((line, pair.header.id))
+                        open_ids[line].append(pair.header.id)
+                pairs.clear()
             for call, outcome in look(end).items():
                 self.assertLessEqual(outcome.attempts, TRIES_MAX)
                 if call in due:
@@ -578,9 +582,11 @@ class Conservation(unittest.TestCase):
                 self.assertGreater(at, end.now_at, "call %d has not ended" % call)
         end.pass_time(4 * S)
         self.assertEqual(set(due) - set(look(end)), set())
-        self.assertEqual((end.core.calls, end.session.asks), (0, 0))
+        open = sum(line.session.asks for line in end.core.lines.all())
+        self.assertEqual((end.core.calls, end.core._bytes, open), (0, 0, 0))
 
-    def act(self, end, chance, open_ids):
+    def act(self, end, chance, open_ids, line):
+        """Anything that a broker, or the way to it, may do."""
         kind = chance.randrange(20)
         if kind < 8 and open_ids:
             id = open_ids.pop(chance.randrange(len(open_ids)))
@@ -588,19 +594,22 @@ class Conservation(unittest.TestCase):
             message = reply(
                 id, status, retry_after_ms=chance.choice([0, 1, 200]), credit=chance.randrange(2000)
             )
-            end.give(message, *([message] if chance.random() < 0.1 else []))
+            end.give(message, *([message] if chance.random() < 0.1 else []), line=line)
         elif kind == 8:
-            end.give(say(wire.DISCONNECT, status=Status.NO_ROLE))
+            end.give(say(wire.DISCONNECT, status=Status.NO_ROLE), line=line)
         elif kind == 9:
-            end.core.lost(end.now_at)
+            end.core.lost(end.now_at, line)
         elif kind == 10:
-            end.give(say(wire.GOAWAY))
+            end.give(say(wire.GOAWAY), line=line)
         elif kind == 11:
-            end.give(chance.randbytes(chance.randrange(40)))
+            end.give(chance.randbytes(chance.randrange(40)), line=line)
         elif kind < 16:
-            end.give(welcome(credit=chance.randrange(500), dead_ms=1000, heartbeat_ms=300))
+            same = line + 1 if chance.random() < 0.9 else chance.randrange(100)
+            end.give(welcome(credit=chance.randrange(500), generation=same, dead_ms=1000, heartbeat_ms=300), line=line)
         else:
-            end.give(say(wire.HEARTBEAT), say(wire.PARTIAL, {"x": 1}, id=1))
+            state = chance.choice(["unknown", "started", "answered"])
+            became = reply((1 << 49) + chance.choice(open_ids or [1]), body={"state": state})
+            end.give(say(wire.HEARTBEAT), say(wire.PARTIAL, {"x": 1}, id=1), became, line=line)
 
 
 if __name__ == "__main__":
