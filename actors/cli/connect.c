@@ -79,7 +79,8 @@ static bool check_keys(const struct invocation *invocation)
     else if (errno == EINVAL)
         why = "one holds no key; they are NAME.secret and NAME.public of fact keys generate";
     else if (errno == EACCES)
-        why = "the key pair must be readable, and by its owner alone: chmod 600";
+        why = "the pair must be readable, and by its owner alone (chmod 600); of the server key "
+              "nobody else may change the file (chmod 644)";
     fprintf(invocation->err, "fact: --key %s, --server-key %s: %s\n", key != NULL ? key : "(none)",
             server != NULL ? server : "(none)", why);
     return false;

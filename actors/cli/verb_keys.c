@@ -1,6 +1,7 @@
 /* verb_keys - keys generate, show, rotate: pairs of CURVE as files NAME.secret, which only its
  * owner may read, and NAME.public, which goes to whoever is to know this key. A secret key is
- * written to its file and nowhere else. */
+ * written to its file and nowhere else. Whatever cuts it off: the files are the old ones or the
+ * new ones, and whole. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include "actors/cli/json.h"
 #include "actors/cli/table.h"
 #include "actors/cli/verbs.h"
+#include "actors/files/file_text.h"
 #include "protocol/curve_key.h"
 
 #define PATH_BYTES 4096u
@@ -68,28 +70,52 @@ static bool tell_errno(const struct place *self, const char *path)
     return false;
 }
 
-/* A file that was not there; it has its mode before it has its bytes. */
-static bool write_new(const struct place *self, const char *path, mode_t mode, struct bytes text)
+/* Beside its place, on the disk, with its mode before it has its bytes.
+ *
+ * ret_aside  PATH_BYTES */
+static bool write_aside(const char *path, mode_t mode, struct bytes text, char *ret_aside)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    snprintf(ret_aside, PATH_BYTES, "%.4000s.new", path);
+    (void)unlink(ret_aside); /* of one that was cut off */
+    int file = open(ret_aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (file < 0)
-        return tell_errno(self, path);
-    bool good = fchmod(file, mode) == 0 &&
-                write(file, text.data, text.size) == (ssize_t)text.size && fsync(file) == 0;
+        return false;
+    bool good = fchmod(file, mode) == 0;
+    ssize_t written = good ? write(file, text.data, text.size) : -1;
+    if (written >= 0 && written < (ssize_t)text.size)
+        errno = ENOSPC; /* as the next byte would say */
+    good = written == (ssize_t)text.size && fsync(file) == 0;
     int error = errno;
     close(file);
+    errno = error;
+    return good;
+}
+
+/* A whole file or none, whatever happens meanwhile.
+ *
+ * replaces  false: nothing may be there yet */
+static bool put_file(const struct place *self, const char *path, mode_t mode, struct bytes text,
+                     bool replaces)
+{
+    char aside[PATH_BYTES];
+    bool good = write_aside(path, mode, text, aside) &&
+                (replaces ? rename(aside, path) : link(aside, path)) == 0;
+    int error = errno;
+    (void)unlink(aside);
     errno = error;
     return good || tell_errno(self, path);
 }
 
-static bool read_file(const char *path, char *room, struct bytes *ret)
+/* The names, too, are on the disk. */
+static bool sync_directory(const struct place *self)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t size = file < 0 ? -1 : read(file, room, CURVE_FILE_BYTES_MAX);
-    if (file >= 0)
-        close(file);
-    *ret = (struct bytes){room, size < 0 ? 0 : (size_t)size};
-    return size >= 0;
+    int directory = open(self->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = directory >= 0 && fsync(directory) == 0;
+    int error = errno;
+    if (directory >= 0)
+        close(directory);
+    errno = error;
+    return good || tell_errno(self, self->directory);
 }
 
 static void make_comment(const struct place *self, const char *id, const char *what, char *out,
@@ -102,26 +128,32 @@ static void make_comment(const struct place *self, const char *id, const char *w
     snprintf(out, size, "CURVE key %s of %s, made %s: %s", id, self->name, day, what);
 }
 
-/* Both files of a new pair.
- *
- * before  public keys that the public file holds too, behind the new one */
-static bool write_pair(const struct place *self, const struct curve_pair *pair,
-                       const struct curve_servers *before)
+static bool put_secret(const struct place *self, const struct curve_pair *pair, bool replaces)
 {
     char id[CURVE_KEY_ID_BYTES + 1], comment[256], text[CURVE_FILE_BYTES_MAX];
     curve_key_id(pair->public_key, id);
     make_comment(self, id, "its owner's alone", comment, sizeof comment);
     size_t size = curve_pair_write(pair, comment, true, text);
-    bool good = write_new(self, self->secret, SECRET_MODE, (struct bytes){text, size});
+    bool good = put_file(self, self->secret, SECRET_MODE, (struct bytes){text, size}, replaces);
     explicit_bzero(text, sizeof text);
+    return good;
+}
+
+/* before: public keys that the file holds too, behind the new one; NULL: nothing may be there yet
+ */
+static bool put_public(const struct place *self, const struct curve_pair *pair,
+                       const struct curve_servers *before)
+{
+    char id[CURVE_KEY_ID_BYTES + 1], comment[256], text[CURVE_FILE_BYTES_MAX];
+    curve_key_id(pair->public_key, id);
     make_comment(self, id, "public", comment, sizeof comment);
-    size = curve_pair_write(pair, comment, false, text);
-    for (uint32_t i = 0; i < before->count && i + 1 < CURVE_SERVER_KEYS_MAX; i++)
+    size_t size = curve_pair_write(pair, comment, false, text);
+    for (uint32_t i = 0; before != NULL && i < before->count && i + 1 < CURVE_SERVER_KEYS_MAX; i++)
         size += (size_t)snprintf(text + size, sizeof text - size,
                                  "    # until it is not used any more:\n"
                                  "    public-key = \"%s\"\n",
                                  before->keys[i]);
-    return good && write_new(self, self->public, PUBLIC_MODE, (struct bytes){text, size});
+    return put_file(self, self->public, PUBLIC_MODE, (struct bytes){text, size}, before != NULL);
 }
 
 static bool make_pair(const struct place *self, struct curve_pair *ret)
@@ -155,7 +187,6 @@ enum exit_code verb_keys_generate(const struct invocation *invocation)
 {
     struct place place;
     struct curve_pair pair = {.public_key = ""};
-    const struct curve_servers none = {.count = 0};
     if (!place_init(&place, invocation))
         return CODE_USAGE;
     if (mkdir(place.directory, DIRECTORY_MODE) != 0 && errno != EEXIST) {
@@ -167,23 +198,31 @@ enum exit_code verb_keys_generate(const struct invocation *invocation)
                 place.secret, place.name);
         return CODE_REFUSED;
     }
-    bool good = make_pair(&place, &pair) && write_pair(&place, &pair, &none);
+    if (access(place.public, F_OK) == 0) {
+        fprintf(place.err,
+                "fact: %s is there, without its secret: another's? Take it away, or use "
+                "another --name\n",
+                place.public);
+        return CODE_REFUSED;
+    }
+    bool good = make_pair(&place, &pair) && put_secret(&place, &pair, false) &&
+                put_public(&place, &pair, NULL) && sync_directory(&place);
     if (good)
         print_made(invocation, &place, &pair, NULL);
     curve_pair_wipe(&pair);
     return good ? CODE_OK : CODE_FAILED;
 }
 
-/* The files of the old key get its id as a part of their names. */
-static bool put_aside(const struct place *self, const char *old_id)
+/* The files of the old key get a second name, with its id. */
+static bool keep_old(const struct place *self, const char *old_id)
 {
     char secret[PATH_BYTES], public[PATH_BYTES];
     snprintf(secret, sizeof secret, "%s/%s.%s.secret", self->directory, self->name, old_id);
     snprintf(public, sizeof public, "%s/%s.%s.public", self->directory, self->name, old_id);
-    if (rename(self->secret, secret) != 0)
-        return tell_errno(self, self->secret);
-    if (rename(self->public, public) != 0 && errno != ENOENT)
-        return tell_errno(self, self->public);
+    if (link(self->secret, secret) != 0 && errno != EEXIST)
+        return tell_errno(self, secret);
+    if (link(self->public, public) != 0 && errno != EEXIST && errno != ENOENT)
+        return tell_errno(self, public);
     return true;
 }
 
@@ -196,7 +235,7 @@ enum exit_code verb_keys_rotate(const struct invocation *invocation)
     char room[CURVE_FILE_BYTES_MAX], old_id[CURVE_KEY_ID_BYTES + 1];
     if (!place_init(&place, invocation))
         return CODE_USAGE;
-    if (!read_file(place.secret, room, &text)) {
+    if (!file_text_read(place.secret, FILE_TEXT_ANY, room, sizeof room, &text)) {
         (void)tell_errno(&place, place.secret);
         return CODE_INVALID;
     }
@@ -207,8 +246,10 @@ enum exit_code verb_keys_rotate(const struct invocation *invocation)
         return CODE_INVALID;
     }
     curve_key_id(before.keys[0], old_id);
-    good =
-        make_pair(&place, &pair) && put_aside(&place, old_id) && write_pair(&place, &pair, &before);
+    /* The public file first: whoever has both keys finds the server with either. */
+    good = make_pair(&place, &pair) && keep_old(&place, old_id) &&
+           put_public(&place, &pair, &before) && put_secret(&place, &pair, true) &&
+           sync_directory(&place);
     if (good)
         print_made(invocation, &place, &pair, old_id);
     curve_pair_wipe(&pair);
@@ -228,7 +269,8 @@ static bool show_one(const struct place *self, const char *file, struct writer *
         return false;
     size -= sizeof suffix - 1;
     snprintf(path, sizeof path, "%s/%.200s", self->directory, file);
-    if (stat(path, &status) != 0 || !read_file(path, room, &text) ||
+    if (stat(path, &status) != 0 ||
+        !file_text_read(path, FILE_TEXT_ANY, room, sizeof room, &text) ||
         !curve_servers_read(text, &keys))
         return false;
     curve_key_id(keys.keys[0], id);

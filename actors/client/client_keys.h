@@ -13,9 +13,10 @@ struct client_keys {
 /* Read both files. Without either connections are plain.
  *
  * key_file     the pair of this client; nobody but its owner may have access to it
- * server_file  the public key of the broker, or several that are tried in turn
+ * server_file  the public key of the broker, or several that are tried in turn; nobody but its
+ *              owner may write it
  * returns      false with errno: EINVAL, only one of the two, or what they hold is none; EACCES,
- *              others may read the pair; else as of open() */
+ *              others may read the pair, or write the other file; else as of open() */
 bool client_keys_read(const char *key_file, const char *server_file, struct client_keys *ret);
 void client_keys_wipe(struct client_keys *self);
 

@@ -42,8 +42,9 @@ struct fact_options {
  *
  * options  borrowed for the call; NULL: all defaults
  * returns  NULL with errno: EINVAL, an endpoint or name that is none or too long, a file without a
- *          key, or one of the two without the other; EACCES, others may read the key pair; else as
- *          of open(), zmq_socket(), epoll_create1() or timerfd_create() */
+ *          key, or one of the two without the other; EACCES, others may read the key pair, or
+ *          change the server's; else as of open(), zmq_socket(), epoll_create1() or
+ *          timerfd_create() */
 struct fact *fact_open(const struct fact_options *options);
 
 /* Calls that have no end yet get none. Accepts NULL. */

@@ -3,16 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define OTHERS_ANY 077u   /* access that others than the owner must not have: to a secret ... */
-#define OTHERS_WRITE 022u /* ... and to what is only believed */
+#include "actors/files/file_text.h"
 
 __attribute__((format(printf, 2, 3))) static bool fail(char *reason, const char *format, ...)
 {
@@ -23,17 +20,17 @@ __attribute__((format(printf, 2, 3))) static bool fail(char *reason, const char 
     return false;
 }
 
-/* What is believed must be a file that only its owner can have written. */
-static bool check_mode(int file, const char *path, unsigned forbidden, char *reason)
+static bool tell(const char *path, unsigned forbidden, int error, char *reason)
 {
-    struct stat status;
-    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+    if (error == EPERM && forbidden == FILE_TEXT_SECRET)
+        return fail(reason, "%.300s: others may read it: chmod 600", path);
+    if (error == EPERM)
+        return fail(reason, "%.300s: others may change it: chmod 644", path);
+    if (error == EISDIR)
         return fail(reason, "%.300s: is no file", path);
-    if ((status.st_mode & forbidden) != 0)
-        return fail(reason, "%.300s: others may %s it (mode %03o): chmod %s", path,
-                    forbidden == OTHERS_ANY ? "read" : "change", (unsigned)status.st_mode & 0777u,
-                    forbidden == OTHERS_ANY ? "600" : "644");
-    return true;
+    if (error == EFBIG)
+        return fail(reason, "%.300s: is too long for what it should be", path);
+    return fail(reason, "%.300s: %s", path, strerror(error));
 }
 
 /* The whole file; data NULL: with the reason. To be wiped, if need be, and freed.
@@ -41,28 +38,14 @@ static bool check_mode(int file, const char *path, unsigned forbidden, char *rea
  * room  for its bytes */
 static struct bytes read_file(const char *path, unsigned forbidden, size_t room, char *reason)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (file < 0) {
-        (void)fail(reason, "%.300s: %s", path, strerror(errno));
-        return (struct bytes){0};
-    }
-    char *text = malloc(room + 1);
-    assert(text != NULL);
-    bool good = check_mode(file, path, forbidden, reason);
-    size_t size = 0;
-    ssize_t got = 1;
-    while (good && got > 0 && size <= room) {
-        got = read(file, text + size, room + 1 - size);
-        size += got > 0 ? (size_t)got : 0;
-    }
-    if (good && (got < 0 || size > room))
-        good = fail(reason, "%.300s: %s", path,
-                    got < 0 ? strerror(errno) : "is too long for what it should be");
-    (void)close(file);
-    if (good)
-        return (struct bytes){text, size};
-    explicit_bzero(text, size);
-    free(text);
+    struct bytes text = {0};
+    char *bytes = malloc(room);
+    assert(bytes != NULL);
+    if (file_text_read(path, forbidden, bytes, room, &text))
+        return text;
+    (void)tell(path, forbidden, errno, reason);
+    explicit_bzero(bytes, room);
+    free(bytes);
     return (struct bytes){0};
 }
 
@@ -75,7 +58,7 @@ static void wipe_and_free(struct bytes text)
 bool key_file_read_pair(const char *path, struct curve_pair *ret, char *reason)
 {
     struct curve_pair pair;
-    struct bytes text = read_file(path, OTHERS_ANY, CURVE_FILE_BYTES_MAX, reason);
+    struct bytes text = read_file(path, FILE_TEXT_SECRET, CURVE_FILE_BYTES_MAX, reason);
     if (text.data == NULL)
         return false;
     bool good = curve_pair_read(text, &pair);
@@ -91,7 +74,7 @@ bool key_file_read_pair(const char *path, struct curve_pair *ret, char *reason)
 
 bool key_file_read_servers(const char *path, struct curve_servers *ret, char *reason)
 {
-    struct bytes text = read_file(path, OTHERS_WRITE, CURVE_FILE_BYTES_MAX, reason);
+    struct bytes text = read_file(path, FILE_TEXT_OWNERS_WRITE, CURVE_FILE_BYTES_MAX, reason);
     if (text.data == NULL)
         return false;
     bool good = curve_servers_read(text, ret);
@@ -102,7 +85,7 @@ bool key_file_read_servers(const char *path, struct curve_servers *ret, char *re
 
 struct allow_list *key_file_read_allowed(const char *path, char *reason)
 {
-    struct bytes text = read_file(path, OTHERS_WRITE, ALLOW_LIST_BYTES_MAX, reason);
+    struct bytes text = read_file(path, FILE_TEXT_OWNERS_WRITE, ALLOW_LIST_BYTES_MAX, reason);
     if (text.data == NULL)
         return NULL;
     struct allow_list *list = allow_list_read(text, path, reason);
