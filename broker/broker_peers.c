@@ -318,8 +318,10 @@ static enum status place_partition(struct broker *self, const struct peer *peer,
                                 .endpoint = ready->endpoint,
                                 .instance = name_bytes(&peer->instance),
                                 .curve_key = ready->curve_key};
-    memcpy(worker->uuid, ready->uuid.data != NULL ? ready->uuid.data : peer->session,
-           SESSION_ID_BYTES);
+    const char *uuid = ready->uuid.data != NULL ? ready->uuid.data : peer->session;
+    if (worker->endpoint_size > 0 && memcmp(worker->uuid, uuid, SESSION_ID_BYTES) != 0)
+        view_drop(self->view, worker->uuid, self->now_at); /* it stands in one place */
+    memcpy(worker->uuid, uuid, SESSION_ID_BYTES);
     memcpy(worker->endpoint, ready->endpoint.data, ready->endpoint.size);
     worker->endpoint_size = (uint16_t)ready->endpoint.size;
     enum status status = view_put(self->view, &member, self->now_at);

@@ -2,6 +2,7 @@
  * that lives and sees most of the partitions. In virtual time. */
 #include <string.h>
 
+#include "actors/runtime/metrics.h"
 #include "broker/view.h"
 #include "tests/support/broker_world.h"
 
@@ -135,12 +136,33 @@ START_TEST(the_view_of_another_counts_and_is_told_again_to_one_that_has_missed_i
 }
 END_TEST
 
+/* It says READY again under another uuid: what it was is nowhere any more. */
+START_TEST(a_partition_stands_in_one_place_of_the_view)
+{
+    char uuid[SESSION_ID_BYTES] = "0123456789abcde";
+    struct msg_ready ready = {.concurrency = 1,
+                              .weight = 100,
+                              .endpoint = bytes_of("tcp://127.0.0.1:7001"),
+                              .uuid = {uuid, sizeof uuid}};
+    partition(1, "tcp://127.0.0.1:7001");
+    for (unsigned i = 0; i < 3; i++, uuid[0]++)
+        world_ready(1, ROLE_CACHE_PARTITION, &ready, NULL, 0);
+    struct metrics *metrics = metrics_new(2000);
+    broker_measure(world.broker, metrics);
+    const struct series *used =
+        metrics_series(metrics, METRIC_BOUND_USED_RATIO, LABELS("partitions"));
+    ck_assert_double_eq(series_value(used) * VIEW_MEMBERS_MAX, 1);
+    metrics_destroy(&metrics);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, world_teardown);
     tcase_add_test(tcase, a_greeting_is_answered_with_all_brokers_and_goaway_names_the_others);
     tcase_add_test(tcase, the_view_is_left_to_the_broker_that_is_first_until_it_is_silent);
     tcase_add_test(tcase, the_view_of_another_counts_and_is_told_again_to_one_that_has_missed_it);
+    tcase_add_test(tcase, a_partition_stands_in_one_place_of_the_view);
 }
 
 int main(void)
