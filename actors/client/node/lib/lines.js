@@ -112,7 +112,6 @@ export class Lines {
     if (other !== null && other.isUp && other.session.generation === welcome.generation) {
       route.same = true;
       line.closing = true;
-      this.config.moveWaiting(line);
     } else if (other !== null && !other.isUp) this.config.moveWaiting(other);
   }
 

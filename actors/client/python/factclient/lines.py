@@ -188,7 +188,7 @@ class Lines:
         if self.routes.next() is None:
             return due_at
         for line in self._lines.values():
-            if not line.session.up and not line.session.refused and line.alive_at != LONG_AGO:
+            if not line.session.up and line.alive_at != LONG_AGO:
                 due_at = min(due_at, line.alive_at + TRY_NEXT_US)
         return due_at
 
@@ -206,7 +206,7 @@ class Lines:
         self.connections += 1
         if other is not None and other.session.up and other.session.generation == generation:
             route.same = line.closing = True
-            return line
+            return None
         return other if other is not None and not other.session.up else None
 
     def on_down(self, line: Line, reason: str) -> Line | None:
