@@ -19,12 +19,13 @@ struct call {
     int64_t submitted_at, deadline_at;
     struct header header; /* its views, and body, point into bytes */
     struct bytes body;
-    char *bytes;      /* owned; NULL: nothing is kept, it is asked once */
-    size_t size;      /* of bytes */
-    bool once;        /* it is not tried again */
-    bool begun;       /* an attempt of it that has ended may have been executed */
-    unsigned line;    /* of the handle, at which it is asked */
-    int64_t again_at; /* it waits for another attempt until then; 0: it does not */
+    char *bytes;           /* owned; NULL: nothing is kept, it is asked once */
+    size_t size;           /* of bytes */
+    bool once;             /* it is not tried again */
+    bool begun;            /* an attempt of it that has ended may have been executed */
+    unsigned line;         /* of the handle, at which it is asked */
+    bool waits_for_broker; /* what it pauses for is one that stays */
+    int64_t again_at;      /* it waits for another attempt until then; 0: it does not */
 };
 
 /* An end that waits to be told or fetched. */

@@ -11,6 +11,8 @@
 #include "actors/client/fact_private.h"
 #include "protocol/message.h"
 
+#define STAYS_US (100 * US_PER_MS) /* where all brokers go away: look again for one that stays */
+
 enum status ends_ask(struct fact *self, struct call *call)
 {
     int64_t now_at = fact_time(self);
@@ -83,6 +85,28 @@ static bool outlive_line(struct fact *self, struct call *call, const struct head
     return true;
 }
 
+static void pause_until(struct fact *self, struct call *call, int64_t at)
+{
+    assert(call->again_at == 0);
+    call->again_at = at;
+    self->pausing++;
+}
+
+/* A broker that goes away has executed nothing. Another one is asked at once; while there is none
+ * that stays, this one is not tried again and again: it is waited for, which is no attempt. */
+static bool go_elsewhere(struct fact *self, struct call *call)
+{
+    if (routes_usable(&self->routes) < 2)
+        return false;
+    if (lines_stays(self, lines_for(self, call->header.class)))
+        return ask_again(self, call);
+    if (self->now_at + STAYS_US + US_PER_MS > call->deadline_at)
+        return false;
+    call->waits_for_broker = true;
+    pause_until(self, call, self->now_at + STAYS_US);
+    return true;
+}
+
 static bool try_again(struct fact *self, struct call *call, const struct header *header)
 {
     unsigned attempts = call->header.attempt + 1u;
@@ -90,14 +114,13 @@ static bool try_again(struct fact *self, struct call *call, const struct header 
     if (wait_us < 0 || self->now_at + wait_us + US_PER_MS > call->deadline_at)
         return false;
     if (statuses[header->status].retry == RETRY_ELSEWHERE) {
-        if (routes_usable(&self->routes) < 2 || !ask_again(self, call))
+        if (!go_elsewhere(self, call))
             return false;
     } else {
         uint32_t role = call->header.role < ROLE_COUNT ? call->header.role : ROLE_NONE;
         if (!retry_budget_spend(&self->budgets[role], self->now_at))
             return false;
-        call->again_at = self->now_at + wait_us;
-        self->pausing++;
+        pause_until(self, call, self->now_at + wait_us);
     }
     self->retried++;
     return true;
@@ -117,6 +140,8 @@ void ends_on_answer(void *context, uint64_t tag, const struct header *header, st
         uint32_t role = call->header.role < ROLE_COUNT ? call->header.role : ROLE_NONE;
         routes_learn(&self->routes, line->route, header, self->now_at);
         throttle_learn(&self->throttles[role], header, self->now_at);
+        if (header->status == STATUS_DRAINING)
+            lines_leave(line, self->now_at);
     }
     if (keeps_on &&
         (came ? try_again(self, call, header) : outlive_line(self, call, header, line))) {
@@ -162,7 +187,8 @@ void ends_resume(struct fact *self)
             continue;
         self->pausing--;
         call->again_at = 0;
-        call->header.attempt++;
+        call->header.attempt += !call->waits_for_broker;
+        call->waits_for_broker = false;
         enum status status = ends_ask(self, call);
         if (status != STATUS_OK)
             ends_here(self, call, status, EXECUTED_NO);

@@ -15,13 +15,17 @@
 #define ID_BYTES 256
 #define ENDPOINTS_BYTES 256
 
+/* What becomes of a request: it is kept, answered, refused as the broker drains; or refused for its
+ * rate, and its client sent away. */
+enum manner { KEEPS, ANSWERS, DRAINS, SENDS_AWAY };
+
 struct stub {
     void *router;
     char endpoints[2][64]; /* the second: another address of the same broker */
     uint64_t generation;   /* of its process */
     uint32_t granted;
     unsigned hellos, requests;
-    bool sends_away; /* once it has refused one */
+    enum manner manner;
 };
 
 static void *context;
@@ -91,26 +95,45 @@ static void welcome(struct stub *self)
                 MSG_WELCOME, &its);
 }
 
-/* It keeps what it is asked, and says so; or it refuses, and sends away. */
-static void serve(struct stub *self, const struct pair *pair)
+static void refuse(struct stub *self, uint64_t number, enum status status, uint32_t retry_after_ms)
 {
     char bytes[CONTROL_BYTES_MAX];
+    struct header reply = {.command = COMMAND_REPLY,
+                           .id = number,
+                           .status = status,
+                           .retry_after_ms = retry_after_ms,
+                           .credit = ++self->granted};
+    say(self, &reply, message_encode_failure(status, bytes));
+}
+
+static void answer(struct stub *self, uint64_t number)
+{
+    struct header reply = {.command = COMMAND_REPLY,
+                           .id = number,
+                           .executed = EXECUTED_YES,
+                           .credit = ++self->granted};
+    say(self, &reply, bytes_of("answer"));
+}
+
+static void serve(struct stub *self, const struct pair *pair)
+{
     struct msg_request_status running = {.state = bytes_of("running")};
     struct msg_disconnect reason = {.reason = bytes_of("your key was taken out")};
-    struct header reply = {.command = COMMAND_REPLY, .id = pair->header.id};
     if (pair->header.command == COMMAND_HELLO)
         welcome(self);
     if (pair->header.command == COMMAND_QUERY)
-        say_message(self, &reply, MSG_REQUEST_STATUS, &running);
+        say_message(self, &(struct header){.command = COMMAND_REPLY, .id = pair->header.id},
+                    MSG_REQUEST_STATUS, &running);
     if (pair->header.command != COMMAND_REQUEST)
         return;
     self->requests++;
-    if (!self->sends_away)
+    if (self->manner == ANSWERS)
+        answer(self, pair->header.id);
+    if (self->manner == DRAINS)
+        refuse(self, pair->header.id, STATUS_DRAINING, 0);
+    if (self->manner != SENDS_AWAY)
         return;
-    reply.status = STATUS_RATE_LIMITED;
-    reply.retry_after_ms = 3000;
-    reply.credit = ++self->granted;
-    say(self, &reply, message_encode_failure(STATUS_RATE_LIMITED, bytes));
+    refuse(self, pair->header.id, STATUS_RATE_LIMITED, 3000);
     say_message(self,
                 &(struct header){.command = COMMAND_DISCONNECT, .status = STATUS_UNAUTHENTICATED},
                 MSG_DISCONNECT, &reason);
@@ -218,7 +241,7 @@ START_TEST(a_call_is_withdrawn_though_its_broker_has_sent_us_away)
 {
     struct ends ends = {0};
     begin(2);
-    stubs[0].sends_away = stubs[1].sends_away = true;
+    stubs[0].manner = stubs[1].manner = SENDS_AWAY;
     uint64_t call = submit(&ends, FLAG_IDEMPOTENT);
     UNTIL(refused() == 1);
     UNTIL(fact_peer(handle).calls == 1);
@@ -245,9 +268,29 @@ START_TEST(what_is_kept_outlives_a_cut_where_there_are_three_brokers)
     come(its, endpoint);
     UNTIL(its->hellos > hellos);
     ck_assert_uint_eq(ends.count, 0);
-    struct header reply = {
-        .command = COMMAND_REPLY, .id = 1, .executed = EXECUTED_YES, .credit = ++its->granted};
-    say(its, &reply, bytes_of("answer")); /* the handle's first request */
+    answer(its, 1); /* the first request of its session */
+    UNTIL(ends.count == 1);
+    ck_assert_int_eq(ends.status, STATUS_OK);
+}
+END_TEST
+
+/* Both may go one after the other, and the first be found again only later. */
+START_TEST(where_all_go_away_one_that_stays_is_waited_for)
+{
+    struct ends ends = {0};
+    char endpoint[64];
+    begin(2);
+    memcpy(endpoint, stubs[1].endpoints[0], sizeof endpoint);
+    stubs[0].manner = stubs[1].manner = DRAINS;
+    submit(&ends, FLAG_IDEMPOTENT);
+    UNTIL(stubs[0].requests > 0 && stubs[1].requests > 0);
+    go(&stubs[1]);
+    unsigned before = stubs[0].requests;
+    UNTIL(stubs[0].requests >= before + 4); /* more than there are attempts */
+    ck_assert_uint_eq(ends.count, 0);
+    stubs[1].manner = ANSWERS;
+    stubs[1].generation++;
+    come(&stubs[1], endpoint);
     UNTIL(ends.count == 1);
     ck_assert_int_eq(ends.status, STATUS_OK);
 }
@@ -285,6 +328,7 @@ static void add_tests(TCase *tcase)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_call_is_withdrawn_though_its_broker_has_sent_us_away);
     tcase_add_test(tcase, what_is_kept_outlives_a_cut_where_there_are_three_brokers);
+    tcase_add_test(tcase, where_all_go_away_one_that_stays_is_waited_for);
     tcase_add_test(tcase, another_address_of_a_broker_is_tried_when_it_is_lost);
 }
 
