@@ -325,6 +325,14 @@ static enum dialogue_next begin(struct dialogue *self, struct exchange *ret)
     return go_on(self, ret);
 }
 
+/* What came of progress, for who wants parts. */
+static void tell_progress(struct dialogue *self)
+{
+    struct mcp_talk *talk = self->state;
+    if (talk->step == MCP_CALL && talk->progress_size > 0)
+        self->partial = (struct bytes){talk->progress, talk->progress_size};
+}
+
 /* A stream may end without its last piece, or late, and yet have said all. */
 static enum dialogue_next take(struct dialogue *self, const struct http_response *came,
                                struct exchange *ret)
@@ -333,6 +341,7 @@ static enum dialogue_next take(struct dialogue *self, const struct http_response
     mcp_hear(talk, came);
     if (came->end == HTTP_ANSWERED)
         mcp_hear_end(talk);
+    tell_progress(self);
     return steps[talk->step](self, came, ret);
 }
 
@@ -342,6 +351,7 @@ static bool piece(struct dialogue *self, const struct http_response *so_far,
 {
     struct mcp_talk *talk = self->state;
     mcp_hear(talk, so_far);
+    tell_progress(self);
     if (talk->step != MCP_CALL || talk->answer.kind != MCP_RESULT)
         return false;
     *ret_next = mcp_take_result(self);

@@ -97,8 +97,8 @@ struct dialogue {
     struct failure failure; /* FAILED */
     struct bytes details;   /* FAILED: for the caller alone, as failure_text has it; the dialect's
                              * memory until end() */
-    struct bytes partial; /* a body for PARTIAL, when an exchange is returned; the dialect's memory
-                           * until the next call of it; data NULL: none */
+    struct bytes partial; /* a body for PARTIAL, when an exchange is returned, or a piece was heard;
+                           * the dialect's memory until the next call of it; data NULL: none */
     uint32_t attempts;    /* exchanges that were begun, repeats too */
 };
 

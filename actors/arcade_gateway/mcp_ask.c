@@ -37,16 +37,52 @@ static void write_client(struct writer *out)
     writer_cstr(out, FACT_VERSION);
 }
 
-static void write_meta(struct writer *out)
+static void write_stateless(struct writer *out)
 {
-    writer_cstr(out, "_meta");
-    writer_map(out, 3);
     writer_cstr(out, "io.modelcontextprotocol/protocolVersion");
     writer_cstr(out, MCP_STATELESS_VERSION);
     writer_cstr(out, "io.modelcontextprotocol/clientCapabilities");
     writer_map(out, 0);
     writer_cstr(out, "io.modelcontextprotocol/clientInfo");
     write_client(out);
+}
+
+/* source: W3C Trace Context, 3.2 */
+static void write_trace(const struct dialogue *self, struct writer *out)
+{
+    static const size_t ends[] = {16, 24, TRACE_BYTES}; /* of trace, span, flags */
+    char text[3 + 2 * TRACE_BYTES + 2 + 1];
+    size_t used = 0, part = 0;
+    used += (size_t)snprintf(text, sizeof text, "00-");
+    for (size_t i = 0; i < TRACE_BYTES; i++) {
+        if (i == ends[part]) {
+            text[used++] = '-';
+            part++;
+        }
+        used += (size_t)snprintf(text + used, sizeof text - used, "%02x",
+                                 (unsigned)(unsigned char)self->trace[i]);
+    }
+    writer_cstr(out, "traceparent");
+    writer_cstr(out, text);
+}
+
+/* Of a call what its caller wants and is: to hear of progress, part of a trace. */
+static void write_meta(const struct dialogue *self, enum mcp_step step, bool is_stateless,
+                       struct writer *out)
+{
+    const struct mcp_talk *talk = self->state;
+    bool has_progress = step == MCP_CALL && self->wants_partial;
+    bool has_trace = step == MCP_CALL && self->has_trace;
+    writer_cstr(out, "_meta");
+    writer_map(out, 3u * is_stateless + has_progress + has_trace);
+    if (has_progress) {
+        writer_cstr(out, "progressToken");
+        writer_i64(out, talk->id);
+    }
+    if (has_trace)
+        write_trace(self, out);
+    if (is_stateless)
+        write_stateless(out);
 }
 
 static void write_opening(struct writer *out)
@@ -64,9 +100,10 @@ static void write_params(const struct dialogue *self, enum mcp_step step, bool i
 {
     const struct mcp_talk *talk = self->state;
     bool has_cursor = step == MCP_LIST && talk->cursor[0] != '\0';
+    bool has_meta = is_stateless || (step == MCP_CALL && (self->wants_partial || self->has_trace));
     size_t count = step == MCP_INITIALIZE ? 3 : step == MCP_CALL ? 2 : has_cursor;
     writer_cstr(out, "params");
-    writer_map(out, count + is_stateless);
+    writer_map(out, count + has_meta);
     if (step == MCP_INITIALIZE)
         write_opening(out);
     if (has_cursor) {
@@ -79,8 +116,8 @@ static void write_params(const struct dialogue *self, enum mcp_step step, bool i
         writer_cstr(out, "arguments");
         writer_raw(out, self->arguments);
     }
-    if (is_stateless)
-        write_meta(out);
+    if (has_meta)
+        write_meta(self, step, is_stateless, out);
 }
 
 /* False: it cannot be said in JSON. */

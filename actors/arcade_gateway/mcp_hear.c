@@ -1,6 +1,6 @@
 /* mcp_hear - see mcp_talk.h. A server answers with one JSON text or with a stream of events, as it
- * likes; what a stream says besides the answer (progress, logs, questions that only a client with
- * capabilities would get) is passed over. */
+ * likes; of what a stream says besides the answer progress is told to a caller who wants parts;
+ * logs and questions that only a client with capabilities would get are passed over. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,15 +29,47 @@ static bool is_answer(const struct mcp_talk *self, const struct mcp_message *mes
            message->id == self->id;
 }
 
+/* Progress of our request, as far as it makes sense. A later one stands for those before. */
+static void take_progress(struct mcp_talk *self, const struct mcp_message *message)
+{
+    int64_t token;
+    double progress, total;
+    char text[MCP_PROGRESS_TEXT_BYTES];
+    struct writer writer;
+    if (message->kind != MCP_NOTIFICATION || !bytes_are(message->method, "notifications/progress"))
+        return;
+    if (!value_i64(value_find(message->params, "progressToken"), &token) || token != self->id ||
+        !value_f64(value_find(message->params, "progress"), &progress))
+        return;
+    bool has_total = value_f64(value_find(message->params, "total"), &total);
+    bool has_text = dialogue_text(message->params, "message", text, sizeof text);
+    writer_init(&writer, self->progress, sizeof self->progress);
+    writer_map(&writer, 1u + has_total + has_text);
+    writer_cstr(&writer, "progress");
+    writer_f64(&writer, progress);
+    if (has_total) {
+        writer_cstr(&writer, "total");
+        writer_f64(&writer, total);
+    }
+    if (has_text) {
+        writer_cstr(&writer, "message");
+        writer_cstr(&writer, text);
+    }
+    assert(!writer.full);
+    self->progress_size = writer.used;
+}
+
 static void read_message(struct mcp_talk *self, struct bytes text)
 {
     struct mcp_message message;
     if (self->answer.kind != MCP_NOTHING || mcp_message_read(text, &message) != NULL)
         return;
-    if (is_answer(self, &message))
+    if (is_answer(self, &message)) {
         self->answer = message;
-    else
+    } else {
+        take_progress(self, &message);
         mcp_message_fini(&message);
+    }
 }
 
 static void hear_events(struct mcp_talk *self, struct bytes piece)
@@ -80,6 +112,7 @@ void mcp_hear(struct mcp_talk *self, const struct http_response *came)
     if (came->exchange != self->exchange)
         mcp_hear_begin(self);
     self->exchange = came->exchange;
+    self->progress_size = 0;
     if (came->body.size > 0 && is_stream(came))
         hear_events(self, came->body);
     else if (came->body.size > 0)

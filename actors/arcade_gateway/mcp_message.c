@@ -34,6 +34,7 @@ static const char *take_fields(struct bytes whole, struct mcp_message *ret)
         return "an id that is neither a number nor a text";
     if (value_text(value_find(whole, "method"), &ret->method)) {
         ret->kind = value_find(whole, "id").data != NULL ? MCP_REQUEST : MCP_NOTIFICATION;
+        ret->params = value_find(whole, "params");
         return NULL;
     }
     struct bytes error = value_find(whole, "error"), result = value_find(whole, "result");

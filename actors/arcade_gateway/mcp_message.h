@@ -24,6 +24,7 @@ struct mcp_message {
     bool has_id; /* an integer, as all of ours are; without: an error may be for anybody */
     int64_t id;
     struct bytes method; /* REQUEST, NOTIFICATION */
+    struct bytes params; /* of them; data NULL if there are none */
     struct bytes result; /* RESULT: a map */
     int64_t code;        /* ERROR */
     struct bytes text;   /* ERROR: may be empty */

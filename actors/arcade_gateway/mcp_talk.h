@@ -27,6 +27,9 @@
 #define MCP_ANSWER_TTL_MS 60000u     /* of an answer that may be kept: MCP has no word for it */
 #define MCP_DATA_NESTING_MAX 24u     /* containers of a result, which stands inside a reply's */
 
+#define MCP_PROGRESS_BYTES_MAX 768u  /* of a part for the caller */
+#define MCP_PROGRESS_TEXT_BYTES 513u /* of its message, with its end */
+
 /* Which form of the protocol a server speaks. */
 enum mcp_era {
     MCP_ERA_UNKNOWN,
@@ -71,6 +74,8 @@ struct mcp_talk {
     char *text;        /* of an answer that is no stream */
     size_t text_size, text_room;
     bool is_too_large;
+    char progress[MCP_PROGRESS_BYTES_MAX]; /* the last of this piece, as a body for PARTIAL */
+    size_t progress_size;                  /* 0: none */
 
     /* The pages of a list, and the cursors that led to them, hashed. */
     struct mcp_message *pages;

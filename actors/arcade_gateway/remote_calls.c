@@ -231,12 +231,18 @@ static void begin_exchange(struct remote_calls *self, struct context *context,
         send_it(self, context, call);
 }
 
-static void go_on(struct remote_calls *self, struct context *context, struct remote_call *call,
-                  enum dialogue_next next)
+static void tell_part(struct context *context, struct remote_call *call)
 {
     struct dialogue *dialogue = &call->dialogue;
     if (dialogue->partial.data != NULL && dialogue->wants_partial && call->request.id != 0)
         context->partial(context, &call->request, dialogue->partial);
+    dialogue->partial = (struct bytes){0};
+}
+
+static void go_on(struct remote_calls *self, struct context *context, struct remote_call *call,
+                  enum dialogue_next next)
+{
+    tell_part(context, call);
     if (next == DIALOGUE_EXCHANGE)
         begin_exchange(self, context, call);
     else
@@ -375,7 +381,9 @@ static void take_piece(struct remote_calls *self, struct context *context, struc
     const struct dialect *dialect = call->dialogue.dialect;
     enum dialogue_next next = DIALOGUE_FAILED;
     prepare(self, context, call);
-    if (dialect->piece == NULL || !dialect->piece(&call->dialogue, so_far, &next))
+    bool is_over = dialect->piece != NULL && dialect->piece(&call->dialogue, so_far, &next);
+    tell_part(context, call);
+    if (!is_over)
         return;
     self->http->cancel(self->http, call->number);
     struct http_response enough = *so_far; /* the other side has answered */

@@ -230,8 +230,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def send_stream(self, message, body, headers):
         """Events, a progress before the answer; cut: the connection ends inside."""
-        progress = {"jsonrpc": "2.0", "method": "notifications/progress",
-                    "params": {"progressToken": 1, "progress": 1}}
+        token = body.get("params", {}).get("_meta", {}).get("progressToken", "nobody asked")
+        progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {
+            "progressToken": token, "progress": 1, "total": 2.5, "message": "half"}}
         events = b": hello\r\n\r\n" + b"".join(
             b"event: message\r\ndata: %s\r\n\r\n" % json.dumps(one).encode()
             for one in (progress, message))

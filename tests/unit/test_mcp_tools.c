@@ -127,6 +127,76 @@ START_TEST(a_stream_is_done_with_its_answer_whatever_follows)
 }
 END_TEST
 
+#define PROGRESS(token, rest)                                                                      \
+    EVENT("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{"                \
+          "\"progressToken\":" token rest "}}")
+
+/* Only that of our request, of several the last; the answer may come in the same piece. */
+START_TEST(progress_is_told_as_a_part)
+{
+    static const struct {
+        const char *body, *part;
+    } rows[] = {
+        {PROGRESS("$", ",\"progress\":0.5"), "{\"progress\":0.5}"},
+        {PROGRESS("$", ",\"progress\":1,\"total\":4,\"message\":\"so far\""),
+         "{\"progress\":1.0,\"total\":4.0,\"message\":\"so far\"}"},
+        {PROGRESS("$", ",\"progress\":1") PROGRESS("$", ",\"progress\":2"), "{\"progress\":2.0}"},
+        {PROGRESS("$", ",\"progress\":3") EVENT(FOUND), "{\"progress\":3.0}"},
+        {PROGRESS("999", ",\"progress\":1"), NULL},
+        {PROGRESS("\"$\"", ",\"progress\":1"), NULL},
+        {PROGRESS("$", ",\"progress\":\"much\""), NULL},
+        {PROGRESS("$", ""), NULL},
+        {EVENT("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}"), NULL},
+        {EVENT("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":[]}"), NULL},
+    };
+    const struct turn turn = TURN("tools/call", 200, "", .is_stream = true);
+    mcp_scene_meet_stateless(LISTED);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct exchange exchange;
+        struct http_response came;
+        enum dialogue_next next;
+        char json[256];
+        mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+        ck_assert_int_eq(dialect_mcp.begin(&dialogue, &exchange), DIALOGUE_EXCHANGE);
+        mcp_scene_respond(&turn, &came);
+        char *body = mcp_scene_body(rows[i].body);
+        came.body = bytes_of(body);
+        (void)dialect_mcp.piece(&dialogue, &came, &next);
+        ck_assert_msg((dialogue.partial.data != NULL) == (rows[i].part != NULL), "row %zu", i);
+        if (rows[i].part != NULL)
+            ck_assert(
+                bytes_equal(dialogue.partial, mcp_scene_json(rows[i].part, json, sizeof json)));
+        dialogue.partial = (struct bytes){0};
+        dialect_mcp.end(&dialogue);
+        free(body);
+    }
+}
+END_TEST
+
+START_TEST(a_call_says_whether_it_wants_progress_and_what_trace_it_is_of)
+{
+    struct exchange exchange;
+    char token[64];
+    mcp_scene_meet_stateless(LISTED);
+    mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+    ck_assert_int_eq(dialect_mcp.begin(&dialogue, &exchange), DIALOGUE_EXCHANGE);
+    ck_assert_ptr_null(strstr(exchange.http.body.data, "progressToken"));
+    ck_assert_ptr_null(strstr(exchange.http.body.data, "traceparent"));
+    dialect_mcp.end(&dialogue);
+    mcp_scene_begin(DIALOGUE_CALL, "Docs_search", "{}");
+    dialogue.wants_partial = dialogue.has_trace = true;
+    for (size_t i = 0; i < TRACE_BYTES; i++)
+        dialogue.trace[i] = (char)(0xe0 + i);
+    ck_assert_int_eq(dialect_mcp.begin(&dialogue, &exchange), DIALOGUE_EXCHANGE);
+    snprintf(token, sizeof token, "\"progressToken\":%lld", (long long)talk.id);
+    ck_assert_ptr_nonnull(strstr(exchange.http.body.data, token));
+    ck_assert_ptr_nonnull(
+        strstr(exchange.http.body.data,
+               "\"traceparent\":\"00-e0e1e2e3e4e5e6e7e8e9eaebecedeeef-f0f1f2f3f4f5f6f7-f8\""));
+    dialect_mcp.end(&dialogue);
+}
+END_TEST
+
 START_TEST(each_cut_of_a_stream_is_an_answer_that_is_lost)
 {
     const char *body = EVENT(FOUND);
@@ -410,6 +480,8 @@ static void add_result_tests(TCase *tcase)
     tcase_add_loop_test(tcase, an_http_status_says_whose_fault_it_is_whatever_stands_below, 0,
                         sizeof http_statuses / sizeof http_statuses[0]);
     tcase_add_test(tcase, a_stream_is_done_with_its_answer_whatever_follows);
+    tcase_add_test(tcase, progress_is_told_as_a_part);
+    tcase_add_test(tcase, a_call_says_whether_it_wants_progress_and_what_trace_it_is_of);
     tcase_add_test(tcase, each_cut_of_a_stream_is_an_answer_that_is_lost);
     tcase_add_test(tcase, a_repeated_exchange_begins_from_the_start);
     tcase_add_test(tcase, a_result_that_does_not_fit_a_reply_is_no_result);
