@@ -144,6 +144,7 @@ static const struct {
     {"nothing", "fact_plugin() returns NULL: it says that it cannot work here"},
     {"abi", "is made for version 2 of fact_tool.h, this is 1: compile it anew"},
     {"no tools", "has no tools"},
+    {"rows absent", "has no tools"},
     {"twice", "Fault_None: there is a tool of this name already"},
     {"name absent", "a tool without a name: the name is not Category_Action, of at most 64 bytes"},
     {"name empty", ": the name is not Category_Action, of at most 64 bytes"},

@@ -15,6 +15,9 @@
     "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":{\"tools\":["                                     \
     "{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":"      \
     "\"integer\"}}},\"annotations\":{\"readOnlyHint\":true,\"idempotentHint\":true}},"             \
+    "{\"name\":\"promise\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":"  \
+    "\"integer\"}}},\"outputSchema\":{\"type\":\"object\",\"required\":[\"n\"],\"properties\":"    \
+    "{\"n\":{\"type\":\"string\"}}}},"                                                             \
     "{\"name\":\"send\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":"     \
     "\"integer\"}}}}]}}"
 
@@ -225,6 +228,53 @@ START_TEST(what_may_do_harm_is_sent_once)
 }
 END_TEST
 
+/* Its outputSchema says that n is a text. */
+START_TEST(a_result_that_is_not_as_promised_is_an_error_of_what_has_run)
+{
+    uint64_t id = call("Calc_promise", 5000);
+    answer_call(find("tools/call"));
+    record_expect_refusal(record, id, STATUS_APP_ERROR, "UPSTREAM_BAD_RESPONSE");
+    id = call("Calc_promise", 5000);
+    respond(find("tools/call"), good,
+            "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":{\"content\":[],"
+            "\"structuredContent\":{\"n\":\"eight\"}}}");
+    ck_assert_int_eq(record_reply_to(record, id)->answer.status, STATUS_OK);
+}
+END_TEST
+
+/* An exchange that was not answered, as its caller hears of it. */
+static const struct {
+    struct http_response came;
+    enum status status;
+    const char *code;
+} unanswered[] = {
+    {{.end = HTTP_NO_CONNECTION}, STATUS_CIRCUIT_OPEN, "UNAVAILABLE"},
+    {{.end = HTTP_TLS}, STATUS_CIRCUIT_OPEN, "UNAVAILABLE"},
+    {{.end = HTTP_LOST, .sent = true}, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {{.end = HTTP_LOST, .sent = true, .was_idle = true}, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+    {{.end = HTTP_LATE, .sent = true}, STATUS_DEADLINE_RUNNING, "TIMEOUT"},
+    {{.end = HTTP_LATE}, STATUS_DEADLINE_QUEUED, "TIMEOUT"},
+    {{.end = HTTP_TOO_LARGE, .sent = true}, STATUS_APP_ERROR, "LIMIT"},
+    {{.end = HTTP_ANSWERED, .sent = true, .status = 401}, STATUS_APP_ERROR, "UPSTREAM_AUTH"},
+    {{.end = HTTP_ANSWERED, .sent = true, .status = 403}, STATUS_FORBIDDEN, "FORBIDDEN"},
+    {{.end = HTTP_ANSWERED, .sent = true, .status = 429}, STATUS_RATE_LIMITED, "RATE_LIMITED"},
+    {{.end = HTTP_ANSWERED, .sent = true, .status = 529}, STATUS_APP_ERROR, "UPSTREAM_UNAVAILABLE"},
+};
+
+/* Of a tool that must not run twice; but where nothing had been sent, it is sent again. */
+START_TEST(what_was_not_answered_is_told_as_what_it_was)
+{
+    uint64_t id = call("Calc_send", 5000);
+    for (unsigned i = 0; i < 3 && record_reply_to(record, id) == NULL; i++) {
+        respond(find("tools/call"), unanswered[_i].came, "%lld");
+        record_step(record, 2 * US_PER_S);
+        ck_assert(i == 0 || !unanswered[_i].came.sent);
+    }
+    record_expect_refusal(record, id, unanswered[_i].status, unanswered[_i].code);
+    ck_assert_uint_eq(count_open(), 0);
+}
+END_TEST
+
 START_TEST(bad_arguments_never_leave)
 {
     struct header header = {.method = bytes_of("Calc_add"), .deadline_ms = 1000};
@@ -365,6 +415,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_call_is_answered_with_what_came);
     tcase_add_test(tcase, what_may_be_done_twice_is_tried_again);
     tcase_add_test(tcase, what_may_do_harm_is_sent_once);
+    tcase_add_test(tcase, a_result_that_is_not_as_promised_is_an_error_of_what_has_run);
+    tcase_add_loop_test(tcase, what_was_not_answered_is_told_as_what_it_was, 0,
+                        (int)(sizeof unanswered / sizeof unanswered[0]));
     tcase_add_test(tcase, bad_arguments_never_leave);
     tcase_add_test(tcase, a_cancelled_call_breaks_its_transfer_off);
     tcase_add_test(tcase, a_side_that_keeps_failing_is_left_alone_and_comes_back);

@@ -79,6 +79,8 @@ static bool has_other_fault(const char *fault)
         plugin.abi = FACT_TOOL_ABI + 1;
     else if (strcmp(fault, "no tools") == 0)
         plugin.tool_count = 0;
+    else if (strcmp(fault, "rows absent") == 0)
+        plugin.tools = NULL;
     else if (strcmp(fault, "timeout none") == 0)
         tools[0].timeout_ms = 0;
     else if (strcmp(fault, "timeout long") == 0)
