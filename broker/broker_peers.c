@@ -381,6 +381,20 @@ void broker_on_ready(struct broker *self, const struct source *from, const struc
         broker_reject(self, from, &bad);
 }
 
+/* Who looks keys up, or owns them, says with each beat which view it has. One that subscribes while
+ * the view is told misses it, and would do without for good. */
+static void compare_view(struct broker *self, const struct worker *worker)
+{
+    uint64_t epoch = worker->beat.epoch, ours = view_epoch(self->view);
+    bool owns = worker->role == ROLE_CACHE_PARTITION;
+    if (epoch < ours && (owns || worker->role == ROLE_DRIVER))
+        broker_tell_view_again(self);
+    if (epoch <= ours || !owns)
+        return;
+    view_seen(self->view, epoch, self->now_at);
+    broker_plan_view(self);
+}
+
 void broker_on_heartbeat(struct broker *self, const struct source *from, const struct pair *pair)
 {
     struct worker *worker = worker_of(self, from->peer);
@@ -396,10 +410,7 @@ void broker_on_heartbeat(struct broker *self, const struct source *from, const s
     if (worker == NULL)
         return;
     worker->beat = heartbeat;
-    if (worker->role != ROLE_CACHE_PARTITION || heartbeat.epoch <= view_epoch(self->view))
-        return;
-    view_seen(self->view, heartbeat.epoch, self->now_at);
-    broker_plan_view(self);
+    compare_view(self, worker);
 }
 
 /* A partition that leaves is looked up no more; its keys move before it goes. */

@@ -87,6 +87,7 @@ struct broker {
     int64_t now_at, started_at, ticked_at;
     int64_t grace_at;       /* silence before it does not count: this process itself was away */
     int64_t stays_until_at; /* while it drains: not gone before this time */
+    int64_t view_told_at;   /* when the view was last told */
     uint64_t cpu_us, rss_bytes;
     bool draining, more; /* more: a turn ended before all that could go went */
     unsigned queries_left;
@@ -352,6 +353,7 @@ void broker_tell_limit(struct broker *self, const struct limit_rule *rule, bool 
 /* broker_view.c */
 void broker_plan_view(struct broker *self); /* a new one is due: at once, or after its hold-down */
 void broker_issue_view(struct broker *self);
+void broker_tell_view_again(struct broker *self); /* to all: somebody has missed it */
 
 /* broker_queries.c */
 broker_handler broker_on_query, broker_on_invalidate, broker_on_relayed;

@@ -19,6 +19,19 @@ static void note_view(const struct broker *self)
     broker_note(self, EVENT_VIEW_CHANGED, fields, 2);
 }
 
+static void tell(struct broker *self)
+{
+    self->view_told_at = self->now_at;
+    broker_publish_bytes(self, "view", view_body(self->view));
+}
+
+/* Its own is on its way to whoever has just subscribed: so not twice within half a beat. */
+void broker_tell_view_again(struct broker *self)
+{
+    if (self->now_at - self->view_told_at >= BEAT_MS / 2 * US_PER_MS)
+        tell(self);
+}
+
 /* What another broker is to tell stays due here: it may be gone before it does. */
 void broker_issue_view(struct broker *self)
 {
@@ -30,7 +43,7 @@ void broker_issue_view(struct broker *self)
     if (!view_issue(self->view, self->now_at))
         return;
     note_view(self);
-    broker_publish_bytes(self, "view", view_body(self->view));
+    tell(self);
 }
 
 /* Who has missed the view that counts gets it again with its next beat. */
@@ -40,7 +53,7 @@ void broker_hear(struct broker *self, unsigned other, struct bytes message, int6
     self->now_at = now_at;
     bool beats = others_hear(&self->others, other, message, now_at, &view);
     if (beats && self->others.places[other].epoch < view_epoch(self->view))
-        broker_publish_bytes(self, "view", view_body(self->view));
+        tell(self);
     if (view.data == NULL || !view_adopt(self->view, view, now_at))
         return;
     note_view(self);

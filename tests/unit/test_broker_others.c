@@ -156,6 +156,39 @@ START_TEST(a_partition_stands_in_one_place_of_the_view)
 }
 END_TEST
 
+static void say_epoch(uint64_t number, uint64_t epoch)
+{
+    struct header header = {.command = COMMAND_HEARTBEAT, .class = CLASS_CRITICAL};
+    struct msg_heartbeat heartbeat = {.epoch = epoch};
+    world_say_message(SIDE_BACKEND, number, &header, MSG_HEARTBEAT, &heartbeat);
+    world_turn();
+}
+
+/* It had not subscribed yet when the view was told. */
+START_TEST(a_driver_that_has_missed_the_view_is_told_again)
+{
+    struct msg_ready ready = {.concurrency = 4, .weight = 100};
+    partition(1, "tcp://127.0.0.1:7001");
+    world_hello(SIDE_BACKEND, 2, ROLE_DRIVER);
+    world_ready(2, ROLE_DRIVER, &ready, NULL, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        world_run(900);
+        world_beat();
+    }
+    uint64_t epoch = told();
+    ck_assert_uint_gt(epoch, 0);
+    say_epoch(2, epoch);
+    ck_assert_uint_eq(told(), 0);
+    say_epoch(2, epoch - 1);
+    ck_assert_uint_eq(told(), epoch);
+    say_epoch(2, 0);
+    ck_assert_uint_eq(told(), 0); /* just told */
+    world_run(600);
+    say_epoch(2, 0);
+    ck_assert_uint_eq(told(), epoch);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_checked_fixture(tcase, setup, world_teardown);
@@ -163,6 +196,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, the_view_is_left_to_the_broker_that_is_first_until_it_is_silent);
     tcase_add_test(tcase, the_view_of_another_counts_and_is_told_again_to_one_that_has_missed_it);
     tcase_add_test(tcase, a_partition_stands_in_one_place_of_the_view);
+    tcase_add_test(tcase, a_driver_that_has_missed_the_view_is_told_again);
 }
 
 int main(void)
