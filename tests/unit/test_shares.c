@@ -1,5 +1,7 @@
 /* test_shares - a busy broker gets what the others do not use, two busy ones get the same, nobody
  * has less than one, and what is out is never more than there is, but for that one each. */
+#include <string.h>
+
 #include "actors/runtime/shares.h"
 #include "tests/support/suite.h"
 
@@ -154,50 +156,62 @@ static void end_one(struct share *one, uint32_t *withholds)
     spare++;
 }
 
+/* Some brokers with few requests between them; what each withholds stands beside it. */
+static struct share few[5];
+static uint32_t withholds[5];
+
+static void come_or_go(unsigned which, uint32_t concurrency, unsigned count, bool goes)
+{
+    struct share *one = &few[which];
+    if (!one->up) {
+        *one = (struct share){.up = true, .share = shares_first(concurrency, count)};
+        spare -= one->share;
+    } else if (goes) {
+        spare += one->share;
+        *one = (struct share){0};
+    }
+    withholds[which] = 0;
+}
+
+static void split(unsigned count)
+{
+    spare = shares_split(few, count, spare);
+    for (unsigned i = 0; i < count; i++) {
+        few[i].share += few[i].grant;
+        few[i].asked += few[i].ask_back;
+        withholds[i] = few[i].withhold;
+        few[i].peak = few[i].held;
+    }
+}
+
+static void begin_one(struct share *one)
+{
+    one->held += one->held < one->share;
+    if (one->held > one->peak)
+        one->peak = one->held;
+}
+
 START_TEST(whenever_answers_come_each_has_one)
 {
-    struct share few[5] = {{0}};
-    uint32_t withholds[5] = {0}, concurrency = 1 + (uint32_t)_i % 6;
+    uint32_t concurrency = 1 + (uint32_t)_i % 6;
     unsigned count = 2 + (unsigned)_i % 4;
     uint64_t seed = 1000 + (uint64_t)_i;
     spare = concurrency;
+    memset(few, 0, sizeof few);
     for (unsigned step = 0; step < 20000; step++) {
         unsigned which = (unsigned)(random_next(&seed) % count);
+        uint64_t event = random_next(&seed) % 6, chance = random_next(&seed);
         struct share *one = &few[which];
-        switch (random_next(&seed) % 6) {
-        case 0:
-            if (!one->up) {
-                *one = (struct share){.up = true, .share = shares_first(concurrency, count)};
-                spare -= one->share;
-            } else if (random_next(&seed) % 50 == 0) {
-                spare += one->share;
-                *one = (struct share){0};
-            }
-            withholds[which] = 0;
-            break;
-        case 1:
-            if (one->asked > 0)
-                answer(one, (uint32_t)(random_next(&seed) % (one->asked + 1)));
-            break;
-        case 2:
-            spare = shares_split(few, count, spare);
-            for (unsigned i = 0; i < count; i++) {
-                few[i].share += few[i].grant;
-                few[i].asked += few[i].ask_back;
-                withholds[i] = few[i].withhold;
-                few[i].peak = few[i].held;
-            }
-            break;
-        case 3:
-            if (one->held > 0)
-                end_one(one, &withholds[which]);
-            break;
-        default:
-            if (one->held < one->share)
-                one->held++;
-            if (one->held > one->peak)
-                one->peak = one->held;
-        }
+        if (event == 0)
+            come_or_go(which, concurrency, count, chance % 50 == 0);
+        else if (event == 1 && one->asked > 0)
+            answer(one, (uint32_t)(chance % (one->asked + 1)));
+        else if (event == 2)
+            split(count);
+        else if (event == 3 && one->held > 0)
+            end_one(one, &withholds[which]);
+        else if (event > 3)
+            begin_one(one);
         for (unsigned i = 0; i < count; i++)
             ck_assert(!few[i].up || few[i].share >= 1);
     }
