@@ -57,13 +57,15 @@ static bool is_harmless(const struct call *call)
     return call->header.command == COMMAND_QUERY || (call->header.flags & FLAG_IDEMPOTENT) != 0;
 }
 
-/* Elsewhere, or here once it is back, with the next attempt; false: it cannot be. */
+/* Elsewhere, or here once it is back, with the next attempt, up to the last; false: it cannot be.
+ */
 static bool ask_again(struct fact *self, struct call *call)
 {
-    call->header.attempt += call->header.attempt < INT8_MAX;
+    uint8_t before = call->header.attempt;
+    call->header.attempt += before + 1u < RETRY_ATTEMPTS_MAX;
     if (ends_ask(self, call) == STATUS_OK)
         return true;
-    call->header.attempt--;
+    call->header.attempt = before;
     return false;
 }
 
@@ -110,19 +112,14 @@ static bool go_elsewhere(struct fact *self, struct call *call)
 static bool try_again(struct fact *self, struct call *call, const struct header *header)
 {
     unsigned attempts = call->header.attempt + 1u;
+    uint32_t role = call->header.role < ROLE_COUNT ? call->header.role : ROLE_NONE;
+    if (statuses[header->status].retry == RETRY_ELSEWHERE)
+        return go_elsewhere(self, call);
     int64_t wait_us = retry_wait_us(header, is_harmless(call), attempts, fact_random(self));
-    if (wait_us < 0 || self->now_at + wait_us + US_PER_MS > call->deadline_at)
+    if (wait_us < 0 || self->now_at + wait_us + US_PER_MS > call->deadline_at ||
+        !retry_budget_spend(&self->budgets[role], self->now_at))
         return false;
-    if (statuses[header->status].retry == RETRY_ELSEWHERE) {
-        if (!go_elsewhere(self, call))
-            return false;
-    } else {
-        uint32_t role = call->header.role < ROLE_COUNT ? call->header.role : ROLE_NONE;
-        if (!retry_budget_spend(&self->budgets[role], self->now_at))
-            return false;
-        pause_until(self, call, self->now_at + wait_us);
-    }
-    self->retried++;
+    pause_until(self, call, self->now_at + wait_us);
     return true;
 }
 
@@ -140,12 +137,11 @@ void ends_on_answer(void *context, uint64_t tag, const struct header *header, st
         uint32_t role = call->header.role < ROLE_COUNT ? call->header.role : ROLE_NONE;
         routes_learn(&self->routes, line->route, header, self->now_at);
         throttle_learn(&self->throttles[role], header, self->now_at);
-        if (header->status == STATUS_DRAINING)
-            lines_leave(line, self->now_at);
     }
     if (keeps_on &&
         (came ? try_again(self, call, header) : outlive_line(self, call, header, line))) {
         call->begun |= header->executed != EXECUTED_NO;
+        self->retried += came;
         return;
     }
     struct fact_reply reply = {.call = tag,

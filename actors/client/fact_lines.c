@@ -104,20 +104,14 @@ static void on_refused(void *context, enum status status, struct bytes reason)
     route_of(line)->refused = true;
 }
 
-void lines_leave(struct line *line, int64_t from)
-{
-    int64_t until_at = from + LEAVES_US_MIN;
-    if (until_at > route_of(line)->leaves_until_at)
-        route_of(line)->leaves_until_at = until_at;
-}
-
 static void on_goaway(struct line *line, const struct pair *pair)
 {
     struct msg_goaway goaway;
     int64_t leaves_us = pair->header.retry_after_ms * US_PER_MS;
     if (message_decode(MSG_GOAWAY, pair->body, &goaway) == STATUS_OK)
         learn_brokers(line, goaway.brokers, false);
-    lines_leave(line, line->fact->now_at + leaves_us);
+    route_of(line)->leaves_until_at =
+        line->fact->now_at + (leaves_us > LEAVES_US_MIN ? leaves_us : LEAVES_US_MIN);
 }
 
 /* It belongs to no call, but may say why one is not answered. */

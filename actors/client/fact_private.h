@@ -74,10 +74,7 @@ void lines_close(struct fact *self);
 
 /* The line that a call of this class goes to; LINES_MAX: none of use is left. */
 unsigned lines_for(const struct fact *self, enum request_class class);
-/* Whether a broker is there that does not go away. And: this one does, for some time from now on.
- */
-bool lines_stays(const struct fact *self, unsigned line);
-void lines_leave(struct line *line, int64_t from);
+bool lines_stays(const struct fact *self, unsigned line); /* its broker does not go away */
 enum session_state lines_state(const struct fact *self);
 
 /* What this line is asked next was at a broker that is lost: no sign of overload. */

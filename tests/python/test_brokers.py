@@ -159,6 +159,44 @@ class Brokers(unittest.TestCase):
         end.give(reply(header.id), line=other)
         self.assertEqual((look(end)[call].status, header.attempt), (Status.OK, 1))
 
+    def test_where_all_go_away_one_that_stays_is_waited_for(self):
+        end = make()
+        line, other = first(end)
+        call = ask(end)
+        end.flush()
+        end.give(reply(requests(end, line)[0].id, Status.DRAINING), line=line)
+        end.flush()
+        end.give(reply(requests(end, other)[0].id, Status.DRAINING), line=other)
+        for _ in range(4):  # more than there are attempts
+            end.pairs, end.others = [], []
+            end.pass_time(110 * MS)
+            for where in (line, other):
+                for header in requests(end, where):
+                    end.give(reply(header.id, Status.DRAINING), line=where)
+        self.assertNotIn(call, look(end))
+        end.core.lost(end.now_at, line)
+        end.pairs, end.others = [], []
+        end.pass_time(300 * MS)  # it greets
+        end.give(welcome(generation=77), line=line)
+        for header in requests(end, other):
+            end.give(reply(header.id, Status.DRAINING), line=other)
+        end.pass_time(110 * MS)
+        (header,) = requests(end, line)
+        end.give(reply(header.id), line=line)
+        self.assertEqual((look(end)[call].status, end.ended[call].attempts), (Status.OK, 3))
+
+    def test_what_may_have_been_executed_is_never_said_not_to_be(self):
+        end = make()
+        line, other = first(end)
+        call = ask(end, idempotent=True)
+        end.flush()
+        end.core.lost(end.now_at, line)
+        end.flush()
+        end.give(reply(requests(end, other)[0].id, Status.FORBIDDEN), line=other)
+        self.assertEqual(
+            (look(end)[call].status, end.ended[call].executed), (Status.FORBIDDEN, Executed.MAYBE)
+        )
+
     def test_after_goaway_nothing_more_goes_there_and_what_runs_is_answered(self):
         end = make()
         line, other = first(end)

@@ -200,6 +200,14 @@ def draining(scene):
         scene.same((ended.status, ended.executed, ended.may_retry), ("DRAINING", "no", True), ended)
 
 
+def all_drain(scene):
+    """More refusals than there are attempts, and longer than one of them is believed."""
+    brokers = [scene.scripted(refusing(DRAINING, 12), opens=False) for _ in range(2)]
+    scene.client.open(*(broker.endpoint for broker in brokers))
+    (ended,) = _serve_both(scene, *brokers, scene.client.call({"n": 1}, timeout_ms=20000))
+    scene.same((ended.status, ended.value), ("OK", {"n": 1}), ended)
+
+
 def garbage(scene):
     broker = scene.scripted(
         silence, on_hello=lambda broker, pair: [broker.send(pair.peer, m) for m in junk(1)]

@@ -31,6 +31,7 @@ const TIMEOUT_MS = 5000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1; // what setTimeout() takes
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 const CALLS_BYTES_MAX = 64 * 1024 * 1024; // of what calls without an end ask
+const STAYS_MS = 100; // where all brokers go away: look again for one that stays
 const HELD_BACK = "held back: most of what was asked within two minutes was refused for overload";
 
 const now = () => performance.now();
@@ -202,7 +203,7 @@ export class Client {
     const call = {
       header: this.#header(command, role, method, options), body, deadlineAt: begunAt + timeoutMs, importance, signal,
       onPartial, attempts: 1, harmless: command !== COMMAND.REQUEST || (options.idempotent ?? false),
-      once: !(options.retries ?? true),
+      once: !(options.retries ?? true), begun: false,
     };
     const refusal = this.#refusalOf(call);
     if (refusal !== null) throw this.#failureOf(refusal, call);
@@ -215,6 +216,7 @@ export class Client {
           return { ...end, attempts: call.attempts, idempotent: call.harmless, totalMs: now() - begunAt };
         const wait = this.#waitOf(end, call);
         if (wait === null) throw this.#failureOf(end, call);
+        call.begun ||= end.executed !== EXECUTED.NO;
         call.attempts += 1;
         if (wait > 0) await this.#pause(wait, signal);
       }
@@ -239,11 +241,25 @@ export class Client {
   #waitOf(end, call) {
     if (!this.#config.retries || call.once || this.#closed) return null;
     if (end.local) return this.#outlives(end, call) ? 0 : null;
+    if (STATUSES[end.status].retry === "ELSEWHERE") return this.#elsewhere(call);
     const wait = waitMs(end, call.harmless, call.attempts, Math.random());
-    if (wait === null || now() + wait + 1 > call.deadlineAt) return null;
-    if (STATUSES[end.status].retry === "ELSEWHERE" ? this.#lines.routes.usable < 2 : !this.#budget.spend(now())) return null;
+    if (wait === null || now() + wait + 1 > call.deadlineAt || !this.#budget.spend(now())) return null;
     this.#counts.retried += 1;
     return wait;
+  }
+
+  /**
+   * A broker that goes away has executed nothing. Another one is asked at once; while there is none that stays,
+   * one is waited for, which is no attempt.
+   */
+  #elsewhere(call) {
+    const at = now();
+    const line = this.#lines.best(call.importance, at);
+    const stays = line !== null && line.route.leavesUntilAt <= at;
+    if (this.#lines.routes.usable < 2 || (!stays && at + STAYS_MS + 1 > call.deadlineAt)) return null;
+    this.#counts.retried += 1;
+    if (!stays || call.attempts >= ATTEMPTS_MAX) call.attempts -= 1; // the one that is to come is the same
+    return stays ? 0 : STAYS_MS;
   }
 
   /** No reply came, its broker is lost: what may be done twice goes to another, or there once it is back. */
@@ -428,12 +444,13 @@ export class Client {
   }
 
   /** What a call rejects with. */
-  #failureOf(end, { attempts, harmless }) {
+  #failureOf(end, { attempts, harmless, begun }) {
+    const executed = begun && end.executed === EXECUTED.NO ? EXECUTED.MAYBE : end.executed;
     const failure = mapOf(end.body);
     const text = (value) => (typeof value === "string" && value !== "" ? value : undefined);
     return errorOf(end.status, {
       code: text(failure.code), message: text(failure.message) ?? text(end.reason), field: text(failure.field),
-      hint: text(failure.hint), errorId: text(failure.error_id), details: failure.details, executed: end.executed,
+      hint: text(failure.hint), errorId: text(failure.error_id), details: failure.details, executed,
       retryAfterMs: end.retryAfterMs, local: end.local, attempts, idempotent: harmless,
     });
   }

@@ -27,6 +27,7 @@ from .status import STATUSES, Executed, Retry, Status
 from .throttle import Throttle
 
 CALLS_BYTES_MAX = 64 * 1024 * 1024  # of what calls without an end ask
+STAYS_US = 100_000  # where all brokers go away: look again for one that stays
 HELD_BACK = "held back: most of what was asked within two minutes was refused for overload"
 
 
@@ -39,6 +40,11 @@ class Call:
     deadline_at: int
     attempts: int = 1
     line: Line | None = None  # at which it is asked; None: it waits for another attempt
+    begun: bool = False  # an attempt of it that has ended may have been executed
+
+    def how_far(self, executed: Executed) -> Executed:
+        """Of what may have been executed once nobody is told that it was not."""
+        return Executed.MAYBE if self.begun and executed is Executed.NO else executed
 
 
 @dataclass(slots=True)
@@ -263,12 +269,13 @@ class Core:
             self._end(number, status, Executed.NO, reason)
 
     def _ask_again(self, number: int) -> bool:
-        """Elsewhere, or here once it is back, with the next attempt. False: it cannot be."""
+        """Elsewhere, or here once it is back, with the next attempt, up to the last. False: it cannot be."""
         call = self._calls[number]
-        call.attempts += 1
+        before = call.attempts
+        call.attempts = min(before + 1, TRIES_MAX)
         if self._ask(number) is Status.OK:
             return True
-        call.attempts -= 1
+        call.attempts = before
         return False
 
     def _take_out(self, number: int) -> Call:
@@ -280,7 +287,7 @@ class Core:
         """An end that is made here."""
         call = self._take_out(number)
         self._events.append(Ended(number, Outcome(
-            status, executed, local=True, total_us=self._now_at - call.submitted_at,
+            status, call.how_far(executed), local=True, total_us=self._now_at - call.submitted_at,
             attempts=call.attempts, idempotent=call.request.idempotent, reason=reason,
         )))  # fmt: skip
 
@@ -354,10 +361,12 @@ class Core:
         if keeps_on and (
             self._outlives(line, event, call) if event.local else self._tries_again(event, call)
         ):
+            call.begun |= executed is not Executed.NO
+            self.retried += not event.local
             return
         self._take_out(event.tag)
         self._events.append(Ended(event.tag, Outcome(
-            status, executed, event.body, event.local, header.flags, header.retry_after_ms,
+            status, call.how_far(executed), event.body, event.local, header.flags, header.retry_after_ms,
             header.queue_us, header.service_us, self._now_at - call.submitted_at,
             header.instance or "", call.attempts, call.request.idempotent,
             self.lines.reason if event.local else "",
@@ -382,24 +391,33 @@ class Core:
         self.resent += 1
         return True
 
+    def _goes_elsewhere(self, number: int, call: Call) -> bool:
+        """A broker that goes away has executed nothing. Another one is asked at once; while there is none
+        that stays, one is waited for, which is no attempt."""
+        if self.lines.routes.usable < 2:
+            return False
+        line = self.lines.best(call.request.header.importance, self._now_at)
+        if line is not None and line.route.leaves_until_at <= self._now_at:
+            return self._ask_again(number)
+        if self._now_at + STAYS_US + 1000 > call.deadline_at:
+            return False
+        call.line = None
+        heapq.heappush(self._again, (self._now_at + STAYS_US, number))
+        return True
+
     def _tries_again(self, event: Answered, call: Call) -> bool:
         header, now_at = event.header, self._now_at
         status = STATUSES[header.status]
+        if status.retry is Retry.ELSEWHERE:
+            return self._goes_elsewhere(event.tag, call)
         wait = wait_us(
             status, Executed(header.executed), header.retry_after_ms, call.request.idempotent,
             call.attempts, self._chance,
         )  # fmt: skip
-        if wait is None or now_at + wait + 1000 > call.deadline_at:
+        if wait is None or now_at + wait + 1000 > call.deadline_at or not self._budget.spend(now_at):
             return False
-        if status.retry is Retry.ELSEWHERE:
-            if self.lines.routes.usable < 2 or not self._ask_again(event.tag):
-                return False
-        elif not self._budget.spend(now_at):
-            return False
-        else:
-            call.attempts, call.line = call.attempts + 1, None
-            heapq.heappush(self._again, (now_at + wait, event.tag))
-        self.retried += 1
+        call.attempts, call.line = call.attempts + 1, None
+        heapq.heappush(self._again, (now_at + wait, event.tag))
         return True
 
 
