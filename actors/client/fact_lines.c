@@ -90,7 +90,7 @@ static void on_down(void *context, const char *reason)
     struct line *other = other_of(line);
     copy_text(bytes_of(reason), line->fact->reason, sizeof line->fact->reason);
     line->alive_at = INT64_MIN; /* look for another at once */
-    routes_forget_same(&line->fact->routes);
+    routes_forget_same(&line->fact->routes, line->route);
     if (other != NULL && is_up(other))
         ends_move_waiting(line->fact, (unsigned)(line - line->fact->lines));
 }

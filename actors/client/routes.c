@@ -77,10 +77,11 @@ void routes_give_up(struct routes *self, uint32_t route, bool for_good, int64_t 
     self->entries[route].refused |= for_good;
 }
 
-void routes_forget_same(struct routes *self)
+void routes_forget_same(struct routes *self, uint32_t route)
 {
+    assert(route < self->count);
     for (uint32_t i = 0; i < self->count; i++)
-        self->entries[i].same = false;
+        self->entries[i].same &= self->entries[i].generation != self->entries[route].generation;
 }
 
 static bool is_usable(const struct route *route)

@@ -50,8 +50,8 @@ uint32_t routes_usable(const struct routes *self); /* how many are not refused, 
 /* It could not be connected to: others come first. for_good: it never can be. */
 void routes_give_up(struct routes *self, uint32_t route, bool for_good, int64_t now_at);
 
-/* A broker is lost: another address of its may lead to it still. */
-void routes_forget_same(struct routes *self);
+/* The broker of this route is lost: another address of its may lead to it still. */
+void routes_forget_same(struct routes *self, uint32_t route);
 
 /* A reply came from there. */
 void routes_learn(struct routes *self, uint32_t route, const struct header *reply, int64_t now_at);

@@ -51,6 +51,20 @@ START_TEST(what_is_of_no_use_is_not_taken_up)
 }
 END_TEST
 
+/* Of another broker that is lost it says nothing. */
+START_TEST(an_address_counts_again_when_its_own_broker_is_lost)
+{
+    ck_assert(routes_init(&routes, "tcp://a:1,tcp://a:2,tcp://b:1", 1));
+    for (uint32_t i = 0; i < 3; i++)
+        routes.entries[i].generation = i < 2 ? 7 : 8;
+    routes.entries[1].same = true;
+    routes_forget_same(&routes, 2);
+    ck_assert_uint_eq(routes_usable(&routes), 2);
+    routes_forget_same(&routes, 0);
+    ck_assert_uint_eq(routes_usable(&routes), 3);
+}
+END_TEST
+
 START_TEST(brokers_that_are_named_are_added_once_and_within_the_bound)
 {
     char endpoint[32], longest[ENDPOINT_BYTES_MAX + 2];
@@ -131,6 +145,7 @@ static void add_tests(TCase *tcase)
 {
     tcase_add_test(tcase, handles_spread_over_all_brokers_and_keep_their_order);
     tcase_add_test(tcase, what_is_of_no_use_is_not_taken_up);
+    tcase_add_test(tcase, an_address_counts_again_when_its_own_broker_is_lost);
     tcase_add_test(tcase, brokers_that_are_named_are_added_once_and_within_the_bound);
     tcase_add_loop_test(tcase, what_are_no_endpoints_is_refused, 0, 5);
     tcase_add_test(tcase, more_endpoints_than_the_bound_are_refused);
