@@ -182,17 +182,23 @@ START_TEST(what_nobody_resumes_is_lost_soon)
 }
 END_TEST
 
+/* Another process stands where it stood. */
+static void replace_broker(void)
+{
+    world_teardown();
+    world.config.generation = 5;
+    world.first = NULL;
+    world.last = &world.first;
+    world_start();
+}
+
 START_TEST(another_broker_knows_nothing_of_it)
 {
     const struct broker_counts *counts;
     carry();
     ask(0, FLAG_KEEP);
     carry();
-    world_teardown();
-    world.config.generation = 5;
-    world.first = NULL;
-    world.last = &world.first;
-    world_start();
+    replace_broker();
     cut();
     wait(200);
     carry();
@@ -208,11 +214,7 @@ START_TEST(what_is_asked_when_the_old_one_is_lost_is_asked_of_the_new_one)
     carry();
     ask(0, FLAG_KEEP);
     carry();
-    world_teardown();
-    world.config.generation = 5;
-    world.first = NULL;
-    world.last = &world.first;
-    world_start();
+    replace_broker();
     world_worker(WORKER, ROLE_DRIVER, 4, "query");
     cut();
     wait(200);
